@@ -1,0 +1,1 @@
+"""The frozen backbone: registry, weights, tokenizer, image and text towers."""

@@ -1,0 +1,110 @@
+"""Residual attention blocks of both towers, with OpenAI's parameter names.
+
+Shapes: B sequences, L positions, D width, H heads.
+"""
+
+from torch import Tensor, nn
+from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm whose result has the input's precision; its arithmetic is fp32 in any case."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise the last dimension of (..., D)."""
+        weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
+        return layer_norm(input, self.normalized_shape, weight, bias, self.eps)
+
+
+class Attention(nn.Module):
+    """Self-attention that can also attend by value: one set of weights, two readings."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = nn.Parameter(
+            nn.init.xavier_uniform_(nn.Linear(width, 3 * width).weight)
+        )
+        self.in_proj_bias = nn.Parameter(nn.init.zeros_(nn.Linear(1, 3 * width).bias))
+        self.out_proj = nn.Linear(width, width)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Project (B, L, D) to queries, keys and values, each (B, H, L, D/H)."""
+        qkv = linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, L, 3D)
+        qkv = qkv.reshape(*x.shape[:2], 3, self.heads, -1)  # (B, L, 3, H, D/H)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, D/H)
+        return q, k, v
+
+    def merge(self, heads: Tensor) -> Tensor:
+        """Bring the heads (B, H, L, D/H) back to (B, L, D) and project them."""
+        projected: Tensor = self.out_proj(heads.transpose(1, 2).flatten(2))
+        return projected
+
+    def forward(self, x: Tensor, *, causal: bool = False) -> Tensor:
+        """Ordinary query-key attention over (B, L, D)."""
+        q, k, v = self.split(x)
+        return self.merge(scaled_dot_product_attention(q, k, v, is_causal=causal))
+
+    def dual(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Query-key and value-value attention of the same (B, L, D).
+
+        In the v-v reading a patch attends to its look-alikes, which keeps anomalies local
+        (CLIP Surgery, arXiv:2304.05653; METHOD section 1).
+        """
+        q, k, v = self.split(x)
+        ordinary = scaled_dot_product_attention(q, k, v)
+        local = scaled_dot_product_attention(v, v, v)
+        return self.merge(ordinary), self.merge(local)
+
+
+class Mlp(nn.Module):
+    """The block's two-layer perceptron, four times as wide inside."""
+
+    def __init__(self, width: int, *, quick_gelu: bool) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.c_proj = nn.Linear(4 * width, width)
+        self.quick_gelu = quick_gelu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., D) to (..., D)."""
+        hidden: Tensor = self.c_fc(x)
+        # QuickGELU is OpenAI's approximation; mixing the two up is silent and costs accuracy.
+        hidden = hidden * (1.702 * hidden).sigmoid() if self.quick_gelu else gelu(hidden)
+        projected: Tensor = self.c_proj(hidden)
+        return projected
+
+
+class ResidualBlock(nn.Module):
+    """One pre-norm transformer block."""
+
+    def __init__(self, width: int, heads: int, *, quick_gelu: bool) -> None:
+        super().__init__()
+        self.ln_1 = LayerNorm(width)
+        self.attn = Attention(width, heads)
+        self.ln_2 = LayerNorm(width)
+        self.mlp = Mlp(width, quick_gelu=quick_gelu)
+
+    def forward(self, x: Tensor, *, causal: bool = False) -> Tensor:
+        """The ordinary CLIP block over (B, L, D)."""
+        x = x + self.attn(self.ln_1(x), causal=causal)
+        return x + self.mlp(self.ln_2(x))  # type: ignore[no-any-return]
+
+    def dual(self, x: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
+        """One dual-path step: the ordinary stream and the local stream, both (B, L, D).
+
+        The local stream takes the v-v attention of the ORDINARY stream and has no MLP.
+        """
+        ordinary, vv = self.attn.dual(self.ln_1(x))
+        x = x + ordinary
+        return x + self.mlp(self.ln_2(x)), local + vv
+
+
+class Transformer(nn.Module):
+    """A stack of blocks; the towers walk through ``resblocks`` themselves."""
+
+    def __init__(self, layers: int, width: int, heads: int, *, quick_gelu: bool) -> None:
+        super().__init__()
+        self.resblocks = nn.ModuleList(
+            ResidualBlock(width, heads, quick_gelu=quick_gelu) for _ in range(layers)
+        )

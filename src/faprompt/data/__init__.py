@@ -1,0 +1,1 @@
+"""Images in: samples, transforms, one file per data set layout."""

@@ -1,0 +1,1 @@
+"""Prompts are used: detector, rendering, evaluation."""

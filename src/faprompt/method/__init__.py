@@ -1,0 +1,1 @@
+"""FAPrompt itself: prompts (CAP), prior (DAP), scoring, losses and the one forward."""

@@ -1,0 +1,1 @@
+"""Numbers out: ranking metrics and region overlap, pure and streaming."""

@@ -1,0 +1,1 @@
+"""Prompts are learned: feature cache, trainer, selection, logs."""
