@@ -5,6 +5,7 @@ Shapes: B images, S input side in pixels, L patches, W tower width, D joint widt
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +41,7 @@ class ConvStem(nn.Module):
         steps = patch_size.bit_length() - 1  # 16 = 2 ** 4
         widths = [3] + [width >> (steps - 1 - i) for i in range(steps)]
         self.layers = nn.ModuleList(
-            nn.Conv2d(a, b, kernel_size=3, stride=2, padding=1)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(a, b, kernel_size=3, stride=2, padding=1) for a, b in pairwise(widths)
         )
         self.project = nn.Conv2d(width, width, kernel_size=1)
 
@@ -120,15 +120,15 @@ class ImageEncoder(nn.Module):
 
     def _embed(self, images: Tensor) -> Tensor:
         """Cut patches, add class token and positions: (B, 3, S, S) to (B, 1 + L, W)."""
-        height, width = images.shape[-2:]
-        if images.ndim != 4 or height != width or height % self.patch_size:
+        side = images.shape[-1]
+        if images.ndim != 4 or images.shape[1:] != (3, side, side) or side % self.patch_size:
             raise ConfigError(
                 f"image batch has shape {tuple(images.shape)}; needed is (B, 3, S, S) with S a "
                 f"multiple of the patch size {self.patch_size}"
             )
         patches = self.conv1(images.to(self.proj.dtype)).flatten(2).transpose(1, 2)  # (B, L, W)
         class_token = self.class_embedding.expand(len(images), 1, -1)
-        positions = resize_positions(self.positional_embedding, height // self.patch_size)
+        positions = resize_positions(self.positional_embedding, side // self.patch_size)
         x: Tensor = self.ln_pre(torch.cat([class_token, patches], dim=1) + positions)
         return x
 

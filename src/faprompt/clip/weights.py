@@ -1,0 +1,156 @@
+"""A frozen backbone from any published weight file, checked before a number of it is used."""
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from faprompt.clip.formats import Format, detect_format, read_tensors, sha256_of
+from faprompt.clip.hf_config import check_config
+from faprompt.clip.hub import locate, weight_file
+from faprompt.clip.layouts import Layout, canonical_state, detect_layout
+from faprompt.clip.model import Clip
+from faprompt.clip.registry import REGISTRY, ClipSpec, get_spec
+from faprompt.clip.shapes import check_state, empty_clip
+from faprompt.errors import WeightsError
+
+_logger = logging.getLogger(__name__)
+
+SHA256_DIGITS = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A frozen CLIP, and where its weights came from."""
+
+    clip: Clip
+    """In evaluation mode; no parameter learns."""
+    spec: ClipSpec
+    checksum: str
+    """SHA-256 of the weight file: what learned prompts and cached features are tied to."""
+    source: str
+    """In words: a path, a hub id or the package."""
+
+
+def load_backbone(
+    name: str,
+    *,
+    weights: Path | str | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Backbone:
+    """Load a backbone of the registry.
+
+    Args:
+        name: A name of the registry, such as ``tiny`` or ``ViT-L-14-336``.
+        weights: A weight file, a folder holding one, or a hub id. By default ``tiny`` is read
+            from the package; others from the Hugging Face cache, else downloaded.
+        device: Where the parameters go.
+        dtype: Their precision, whatever the file's.
+
+    Raises:
+        ConfigError: the name is unknown.
+        WeightsError: the weights are missing, damaged, unsafe or of another model.
+    """
+    spec = get_spec(name)
+    path, source = locate(spec, weights)
+    _logger.info("loading %s from %s", name, source)
+    return load_weights(path, spec, device=device, dtype=dtype, source=source)
+
+
+def load_weights(
+    path: Path,
+    spec: ClipSpec,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    source: str | None = None,
+) -> Backbone:
+    """Load a weight file (or a folder holding one) into the network of ``spec``.
+
+    Unlike :func:`load_backbone` this takes any specification, registered or not.
+
+    Raises:
+        WeightsError: the weights are missing, damaged, unsafe or of another model.
+    """
+    file = weight_file(path)
+    checksum = sha256_of(file)
+    verify_checksum(file, checksum, spec)
+    state = build_state(file, spec)
+    clip = empty_clip(spec)
+    converted = {
+        name: state.pop(name).to(device=device, dtype=dtype).contiguous()  # one at a time
+        for name in list(state)
+    }
+    clip.load_state_dict(converted, assign=True)
+    return Backbone(clip.frozen(), spec, checksum, source or str(path))
+
+
+def build_state(path: Path, spec: ClipSpec) -> dict[str, Tensor]:
+    """Read a weight file (or folder) as the complete, checked state dict of ``Clip(spec)``.
+
+    Returns:
+        Tensors under canonical names, on the CPU, in the file's precision.
+
+    Raises:
+        WeightsError: the weights are missing, damaged, unsafe or of another model.
+    """
+    file = weight_file(path)
+    if detect_format(file) is Format.TORCHSCRIPT and not spec.quick_gelu:
+        raise WeightsError(
+            f"{file}: OpenAI's archive, whose activation is QuickGELU; {spec.name} has GELU. "
+            f"Name OpenAI's model (such as {spec.name.removeprefix('LAION-')})"
+        )
+    tensors = read_tensors(file)
+    try:
+        state = canonical_state(tensors)
+    except WeightsError as error:
+        raise WeightsError(f"{file}: {error}") from None
+    if detect_layout(set(tensors)) is Layout.TRANSFORMERS:
+        _check_companion_config(file, spec)
+    check_state(state, spec, file)
+    return state
+
+
+def _check_companion_config(file: Path, spec: ClipSpec) -> None:
+    config = file.with_name("config.json")
+    if config.is_file():
+        check_config(config, spec)
+    else:
+        _logger.warning(
+            "%s: no config.json beside it, so activation and heads are taken on trust from the "
+            "registry's %s",
+            file,
+            spec.name,
+        )
+
+
+def known_files() -> dict[str, str]:
+    """SHA-256 of every weight file the registry knows, to the name of its backbone."""
+    return {digest: spec.name for spec in REGISTRY.values() for digest in spec.sha256.values()}
+
+
+def verify_checksum(file: Path, checksum: str, spec: ClipSpec) -> None:
+    """Compare a file's SHA-256 with what is known of it.
+
+    Known are the published files of the registry, by name, and what the Hugging Face cache
+    holds: it names large files by their SHA-256.
+
+    Raises:
+        WeightsError: the file is not what it claims to be.
+    """
+    belongs_to = known_files().get(checksum, spec.name)
+    if belongs_to != spec.name:
+        raise WeightsError(f"{file}: these are the weights of {belongs_to}, not of {spec.name}")
+    expected = spec.sha256.get(file.name)
+    blob = file.resolve()
+    if expected is None and blob.parent.name == "blobs" and SHA256_DIGITS.fullmatch(blob.name):
+        expected = blob.name
+    if expected is not None and expected != checksum:
+        raise WeightsError(
+            f"{file}: damaged: its SHA-256 is {checksum}, expected {expected}. Delete it and "
+            "download it again (or rename it, if it is a file of your own)"
+        )
