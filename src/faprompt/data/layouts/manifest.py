@@ -1,0 +1,157 @@
+"""A manifest: one image per line of a CSV file, or per object of a JSONL file.
+
+Columns (other names for them in ``_COLUMNS``; only ``path`` is needed): path, label, mask, class,
+type. Relative paths are relative to the manifest.
+"""
+
+import csv
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from faprompt.data.files import is_stray
+from faprompt.data.layouts.base import Layout
+from faprompt.data.layouts.names import label_of
+from faprompt.data.samples import ANOMALOUS_TYPE, NORMAL_TYPE, UNKNOWN_TYPE, Sample
+from faprompt.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+_COLUMNS = {
+    "path": ("path", "image", "image_path", "img_path", "filename", "file_name", "file"),
+    "label": ("label", "anomaly", "is_anomalous", "gt_label"),
+    "mask": ("mask", "mask_path", "gt_mask"),
+    "class": ("class", "class_name", "cls_name", "category", "object"),
+    "type": ("type", "anomaly_type", "specie_name", "defect_type", "defect"),
+}
+_MEANING = {name: column for column, names in _COLUMNS.items() for name in names}
+_SUFFIXES = {".csv", ".tsv", ".jsonl", ".ndjson"}
+_NAMES = ("manifest.csv", "manifest.jsonl")
+_UNKNOWN_LABELS = {"", "-1", "unknown", "none", "null", "nan", "?"}
+
+Row = tuple[int, dict[str, Any]]
+"""Line of the file, counted from 1, and its values by column."""
+
+
+def resolve(folder: Path, path: str) -> Path:
+    """Return ``path`` as seen from ``folder``; backslashes written elsewhere are understood."""
+    found = folder / path
+    return found if "\\" not in path or found.exists() else folder / path.replace("\\", "/")
+
+
+def _file(path: Path) -> Path:
+    inside = (path / name for name in _NAMES if (path / name).is_file())
+    return next(inside, path) if path.is_dir() else path
+
+
+def _fits(path: Path) -> bool:
+    file = _file(path)
+    return file.is_file() and file.suffix.lower() in _SUFFIXES and not is_stray(file)
+
+
+def _read(path: Path) -> tuple[Sample, ...]:
+    file = _file(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: not readable as UTF-8 text ({error})") from error
+    rows = _json_rows(file, text) if file.suffix.lower().endswith("l") else _csv_rows(file, text)
+    samples = tuple(_sample(file, line, row) for line, row in rows)
+    if not samples:
+        raise DataError(f"{file}: lists no images; needed is one image per line")
+    return samples
+
+
+def _csv_rows(file: Path, text: str) -> Iterator[Row]:
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    columns = _known_columns(file, 1, next(reader, []))
+    for values in reader:
+        if not any(value.strip() for value in values):
+            continue
+        if len(values) != len(columns):
+            raise DataError(
+                f"{file}: line {reader.line_num} has {len(values)} values; the header has "
+                f"{len(columns)} columns"
+            )
+        pairs = zip(columns, values, strict=True)
+        yield reader.line_num, {name: value.strip() for name, value in pairs if name}
+
+
+def _json_rows(file: Path, text: str) -> Iterator[Row]:
+    seen: set[str] = set()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{file}: line {number} is not JSON ({error})") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{file}: line {number} is {line.strip()[:40]!r}, not a JSON object")
+        columns = _known_columns(file, number, list(row), seen)
+        yield number, {c: v for c, v in zip(columns, row.values(), strict=True) if c}
+
+
+def _known_columns(
+    file: Path, line: int, header: list[str], seen: set[str] | None = None
+) -> list[str | None]:
+    """Return our name of each column, None for those that mean nothing to us."""
+    names = [name.strip().lower() for name in header]
+    columns = [_MEANING.get(name) for name in names]
+    known = [column for column in columns if column]
+    if twice := {column for column in known if known.count(column) > 1}:
+        raise DataError(f"{file}: line {line} has more than one column for {sorted(twice)}")
+    if "path" not in known:
+        raise DataError(
+            f"{file}: line {line} has no column 'path', only {names}; known columns: "
+            f"{', '.join(_COLUMNS)}"
+        )
+    seen = set() if seen is None else seen
+    if odd := [n for n, c in zip(names, columns, strict=True) if not c and n not in seen]:
+        seen.update(odd)
+        logger.warning("%s: columns without meaning here are left out: %s", file, ", ".join(odd))
+    return columns
+
+
+def _sample(file: Path, line: int, row: dict[str, Any]) -> Sample:
+    for column in ("path", "mask", "class", "type"):
+        if not isinstance(row.get(column) or "", str):
+            raise DataError(
+                f"{file}: line {line}, column {column!r}: {row[column]!r} is not a text"
+            )
+    if not row["path"]:
+        raise DataError(f"{file}: line {line}, column 'path' is empty; needed is an image file")
+    label = _label(file, line, row.get("label"))
+    default_type = {0: NORMAL_TYPE, 1: ANOMALOUS_TYPE, None: UNKNOWN_TYPE}[label]
+    return Sample(
+        image_path=resolve(file.parent, row["path"]),
+        class_name=row.get("class") or file.stem,
+        label=label,
+        anomaly_type=row.get("type") or default_type,
+        mask_path=resolve(file.parent, row["mask"]) if row.get("mask") else None,
+    )
+
+
+def _label(file: Path, line: int, value: Any) -> int | None:
+    word = "" if value is None else str(value).strip().lower()
+    if word in _UNKNOWN_LABELS:
+        return None
+    number = {"0.0": 0, "1.0": 1, "false": 0, "true": 1}.get(word, label_of(word))
+    if number is None:
+        raise DataError(
+            f"{file}: line {line}, column 'label': {value!r} is not a label; needed is 0 or "
+            "normal, 1 or anomalous, or nothing where it is unknown"
+        )
+    return number
+
+
+MANIFEST = Layout(
+    name="manifest",
+    looks="a .csv or .jsonl file with a column path, or manifest.csv / manifest.jsonl in a folder",
+    fits=_fits,
+    read_root=_read,
+)

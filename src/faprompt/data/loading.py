@@ -1,0 +1,77 @@
+"""Reading ahead in threads: decode and resize beside the model, in order, in bounded memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from faprompt.errors import ConfigError, FAPromptError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_ordered(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    ahead: int | None = None,
+) -> Iterator[tuple[Item, Result | FAPromptError]]:
+    """Apply ``function`` to every item, a few items ahead of whoever reads the results.
+
+    Errors of ours are handed over in place of the result, so that one bad file does not end a
+    run; any other exception is a fault of the program and is raised where its item is due.
+
+    Args:
+        function: Called in a worker thread; Pillow, OpenCV and torch release the interpreter.
+        items: May be endless; at most ``ahead`` of them are taken before they are due.
+        workers: Threads; 0 calls ``function`` in the reading thread.
+        ahead: Calls under way or finished and not yet read; by default twice the workers.
+
+    Yields:
+        Item and result, in the order of the items.
+
+    Raises:
+        ConfigError: ``workers`` is negative or ``ahead`` below 1.
+
+    Example:
+        >>> list(map_ordered(len, ["a", "bb"], workers=2))
+        [('a', 1), ('bb', 2)]
+    """
+    ahead = 2 * workers if ahead is None else ahead
+    if workers < 0 or (workers and ahead < 1):
+        raise ConfigError(
+            f"workers is {workers} and ahead is {ahead}; needed are workers of at least 0 and "
+            "ahead of at least 1"
+        )
+    if workers:
+        return _in_threads(function, items, workers=workers, ahead=ahead)
+    return ((item, _attempt(function, item)) for item in items)
+
+
+def _attempt(function: Callable[[Item], Result], item: Item) -> Result | FAPromptError:
+    try:
+        return function(item)
+    except FAPromptError as error:
+        return error
+
+
+def _in_threads(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+) -> Iterator[tuple[Item, Result | FAPromptError]]:
+    queue: deque[tuple[Item, Future[Result | FAPromptError]]] = deque()
+    remaining = iter(items)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="faprompt-read")
+    try:
+        for item in islice(remaining, ahead):
+            queue.append((item, pool.submit(_attempt, function, item)))
+        while queue:
+            item, future = queue.popleft()
+            result = future.result()
+            for following in islice(remaining, 1):
+                queue.append((following, pool.submit(_attempt, function, following)))
+            yield item, result
+    finally:  # also when the generator is closed early
+        pool.shutdown(cancel_futures=True)

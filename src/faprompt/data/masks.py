@@ -1,0 +1,1 @@
+"""Ground truth of the pixels: a binary mask, or honestly nothing. Shapes: H, W of the mask."""
