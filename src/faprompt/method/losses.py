@@ -1,0 +1,135 @@
+"""The training loss and its parts (METHOD section 5). Pure functions.
+
+Shapes: B images, K abnormality prompts, D joint width, W text width, H x W maps.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize
+
+from faprompt.config import FocalOn, LossConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Parts of the loss, each a scalar; ``total`` is their weighted sum."""
+
+    local: Tensor
+    """Weighted local losses of both rounds."""
+    image_ce: Tensor
+    image_focal: Tensor
+    orthogonality: Tensor
+    prior: Tensor
+    total: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a batch is compared with."""
+
+    labels: Tensor
+    """(B,), 0 normal, 1 anomalous."""
+    masks: Tensor
+    """(B, H, W), 1 where defective."""
+    known: Tensor
+    """(B,), False where the mask is unknown: such images do not enter the local loss."""
+
+
+def local_loss(maps: Tensor, masks: Tensor, config: LossConfig) -> Tensor:
+    """Focal loss plus dice loss of both classes.
+
+    Args:
+        maps: Probabilities [S_n, S_a], (B, 2, H, W).
+        masks: (B, H, W), 1 where defective.
+        config: Constants.
+    """
+    return (
+        focal_loss(maps, masks, gamma=config.focal_gamma, smoothing=config.focal_smoothing)
+        + dice_loss(maps[:, 1], masks, smoothing=config.dice_smoothing)
+        + dice_loss(maps[:, 0], 1 - masks, smoothing=config.dice_smoothing)
+    )
+
+
+def focal_loss(maps: Tensor, masks: Tensor, *, gamma: float, smoothing: float) -> Tensor:
+    """Mean over pixels of -(1 - pt)^gamma log(pt), with smoothed one-hot targets.
+
+    pt = sum over classes of target * probability, plus the smoothing. 0 at perfect
+    probabilities up to the smoothing. Focal loss: arXiv:1708.02002.
+    """
+    target = masks.clamp(smoothing, 1 - smoothing)
+    other = (1 - masks).clamp(smoothing, 1 - smoothing)
+    pt = other * maps[:, 0] + target * maps[:, 1] + smoothing  # (B, H, W)
+    return (-((1 - pt) ** gamma) * pt.log()).mean()
+
+
+def dice_loss(probabilities: Tensor, masks: Tensor, *, smoothing: float) -> Tensor:
+    """1 - mean over images of (2 |P G| + s) / (|P| + |G| + s), from (B, H, W); in [0, 1]."""
+    p, g = probabilities.flatten(1), masks.flatten(1)
+    overlap = (2 * (p * g).sum(dim=1) + smoothing) / (p.sum(dim=1) + g.sum(dim=1) + smoothing)
+    return 1 - overlap.mean()
+
+
+def image_focal_loss(scores: Tensor, labels: Tensor, *, gamma: float, on: FocalOn) -> Tensor:
+    """Binary focal loss of image scores (B,) in [0, 1].
+
+    ``on="sigmoid"`` repeats a fault of the released code: the score, already a probability,
+    goes through a sigmoid, so that normal images never reach zero loss.
+    """
+    probability = scores.sigmoid() if on == "sigmoid" else scores.clamp(0, 1)
+    cross = binary_cross_entropy(probability, labels.to(probability), reduction="none")
+    return ((1 - (-cross).exp()) ** gamma * cross).mean()
+
+
+def orthogonality_loss(abnormality_features: Tensor) -> Tensor:
+    """Penalise abnormality prompts that say the same thing.
+
+    Sum over prompt pairs of |cosine similarity|: 0 when all K prompts are orthogonal,
+    K(K-1)/2 when all are parallel. FAPrompt (arXiv:2410.10289), orthogonal constraint loss.
+
+    Args:
+        abnormality_features: Text features of the K abnormality prompts, (K, D); any norm.
+
+    Returns:
+        Non-negative scalar, differentiable.
+
+    Example:
+        >>> import torch
+        >>> orthogonality_loss(torch.tensor([[2.0, 0.0], [3.0, 4.0]]))
+        tensor(0.6000)
+    """
+    unit = normalize(abnormality_features, dim=1)
+    return (unit @ unit.T).abs().triu(diagonal=1).sum()
+
+
+def prior_loss(prior: Tensor, labels: Tensor) -> Tensor:
+    """Sum over NORMAL images of mean Omega^2, from (B, W); 0 for anomalous images."""
+    return (prior.square().mean(dim=1) * (labels == 0)).sum()
+
+
+def total_loss(parts: dict[str, Tensor], config: LossConfig) -> Losses:
+    """Weigh and add the parts; ``parts`` has the fields of :class:`Losses` but ``total``."""
+    total = (
+        parts["local"]
+        + config.image_ce_weight * parts["image_ce"]
+        + config.image_focal_weight * parts["image_focal"]
+        + config.orthogonality_weight * parts["orthogonality"]
+        + config.prior_weight * parts["prior"]
+    )
+    return Losses(**parts, total=total)
+
+
+def image_ce_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of image logits (B, 2) of round 2, already divided by the temperature."""
+    return cross_entropy(logits, labels.long())
+
+
+def known_only(maps: Tensor, targets: Targets) -> tuple[Tensor, Tensor] | None:
+    """Maps (B', 2, H, W) and masks of the images whose mask is known; None when there is none."""
+    if not bool(targets.known.any()):
+        return None
+    if bool(targets.known.all()):
+        return maps, targets.masks
+    rows = torch.nonzero(targets.known)[:, 0]
+    return maps[rows], targets.masks[rows]

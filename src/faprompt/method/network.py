@@ -1,0 +1,187 @@
+"""FAPrompt: the ONE forward of training and inference (arXiv:2410.10289, figure 2).
+
+frozen image features -> round 1 with the static prompts -> prior of the most abnormal patches
+-> round 2 with the prompts adapted to this image -> scores.
+
+Shapes: B images, L patches, K abnormality prompts, M prior patches, D joint width, W text width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from faprompt.clip.model import Clip
+from faprompt.clip.text_encoder import TextEncoder
+from faprompt.config import LossConfig, MethodConfig
+from faprompt.method import losses, scoring
+from faprompt.method.losses import Losses, Targets
+from faprompt.method.prior import AbnormalityPrior, gather_patches, most_abnormal_patches
+from faprompt.method.prompts import CompoundPrompts, prompt_ids, word_ids
+
+
+@dataclass(frozen=True, slots=True)
+class StaticText:
+    """Text features that depend on no image, before normalisation."""
+
+    normal: Tensor
+    """(1, D)."""
+    abnormal: Tensor
+    """(K, D)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Everything one forward yields; maps on the patch grid, image-size maps on request."""
+
+    image_score: Tensor
+    """(B,), in [0, 1]."""
+    image_logits: Tensor
+    """(B, 2), round 2, divided by the temperature."""
+    first: Tensor
+    """Round 1 patch probabilities [S_n, S_a], (B, L, 2)."""
+    second: Tensor
+    """Round 2 patch probabilities [S_n, S_a], (B, L, 2)."""
+    top_patches: Tensor
+    """Indices of the most abnormal patches of round 1, (B, M)."""
+    prior: Tensor
+    """Omega, (B, W)."""
+    prototypes: Tensor
+    """Normalised [F_n, F_a(x)], (B, 2, D)."""
+    text: StaticText
+
+    def anomaly_map(self, size: int, *, blur_sigma: float) -> Tensor:
+        """Final map (B, S, S) in [0, 1]; see :func:`faprompt.method.scoring.anomaly_map`."""
+        return scoring.anomaly_map(
+            self.first[..., 1], self.second[..., 1], size=size, blur_sigma=blur_sigma
+        )
+
+
+class PromptLearner(nn.Module):
+    """All that learns, and nothing else: what a checkpoint holds."""
+
+    def __init__(self, embed_dim: int, text_width: int, config: MethodConfig) -> None:
+        super().__init__()
+        self.prompts = CompoundPrompts(text_width, config)
+        self.prior = AbnormalityPrior(embed_dim, text_width, config)
+
+
+class FAPrompt(nn.Module):
+    """Learnable prompts and prior on a frozen text tower."""
+
+    def __init__(self, clip: Clip, config: MethodConfig) -> None:
+        super().__init__()
+        spec = clip.spec
+        self.config = config
+        self.text_encoder: TextEncoder = clip.text  # frozen, shared with the backbone
+        self.learner = PromptLearner(spec.embed_dim, spec.text.width, config)
+        ends = [
+            ids.index(spec.tokens.end)
+            for ids in (prompt_ids(spec.tokens, config, abnormal=a) for a in (False, True))
+        ]
+        self.words: Tensor
+        self.ends: Tensor
+        self.register_buffer("words", torch.tensor(word_ids(spec.tokens)), persistent=False)
+        self.register_buffer("ends", torch.tensor(ends), persistent=False)
+
+    def forward(
+        self, image_features: Tensor, patch_features: Tensor, text: StaticText | None = None
+    ) -> Scores:
+        """Score a batch of images from their frozen features.
+
+        Args:
+            image_features: (B, D), any norm.
+            patch_features: (B, L, D), any norm, raster order.
+            text: Result of :meth:`static_text`, to save its computation at inference.
+        """
+        text = self.static_text() if text is None else text
+        tau = self.config.temperature
+        image = normalize(image_features.float(), dim=-1)  # (B, D)
+        patches = normalize(patch_features.float(), dim=-1)  # (B, L, D)
+
+        static = prototypes(text.normal, text.abnormal[None])  # (1, 2, D)
+        first = scoring.class_logits(patches, static, tau).softmax(dim=-1)  # (B, L, 2)
+        top = most_abnormal_patches(first[..., 1], self.config.num_prior_patches)  # (B, M)
+        chosen = gather_patches(patches, top, self.config.prior_gather)  # (B, M, D)
+        prior = self.learner.prior(chosen)  # (B, W)
+
+        adapted = prototypes(text.normal, self.adapted_text(prior))  # (B, 2, D)
+        second = scoring.class_logits(patches, adapted, tau).softmax(dim=-1)  # (B, L, 2)
+        logits = scoring.class_logits(image[:, None], adapted, tau)[:, 0]  # (B, 2)
+        score = scoring.image_score(logits.softmax(dim=-1)[:, 1], first[..., 1], second[..., 1])
+        return Scores(
+            image_score=score,
+            image_logits=logits,
+            first=first,
+            second=second,
+            top_patches=top,
+            prior=prior,
+            prototypes=adapted,
+            text=text,
+        )
+
+    def static_text(self) -> StaticText:
+        """Encode the normality prompt and the K abnormality prompts without prior, at once."""
+        words = self.text_encoder.token_embedding(self.words)  # (5, W)
+        normal, abnormal = self.learner.prompts.normal(words), self.learner.prompts.abnormal(words)
+        missing = abnormal.shape[2] - normal.shape[1]
+        # What follows the read-out cannot reach it: the shorter prompt is filled with anything.
+        filled = torch.cat([normal, normal[:, -1:].expand(-1, missing, -1)], dim=1)
+        prompts = torch.cat([filled, abnormal[0]])  # (1 + K, T, W)
+        end = self.ends.repeat_interleave(torch.tensor([1, len(abnormal[0])], device=words.device))
+        features = self._encode(prompts, end)  # (1 + K, D)
+        return StaticText(normal=features[:1], abnormal=features[1:])
+
+    def adapted_text(self, prior: Tensor) -> Tensor:
+        """Abnormality prompts shifted by the prior (B, W), encoded: (B, K, D)."""
+        words = self.text_encoder.token_embedding(self.words)
+        prompts = self.learner.prompts.abnormal(words, prior)  # (B, K, T, W)
+        images, count = prompts.shape[:2]
+        features = self._encode(prompts.flatten(0, 1), self.ends[1].expand(images * count))
+        return features.reshape(images, count, -1)
+
+    def losses(self, scores: Scores, targets: Targets, config: LossConfig) -> Losses:
+        """The training loss of a scored batch (METHOD section 5)."""
+        labels = targets.labels
+        return losses.total_loss(
+            {
+                "local": self._local(scores, targets, config),
+                "image_ce": losses.image_ce_loss(scores.image_logits, labels),
+                "image_focal": losses.image_focal_loss(
+                    scores.image_score,
+                    labels,
+                    gamma=config.focal_gamma,
+                    on=self.config.image_focal_on,
+                ),
+                "orthogonality": losses.orthogonality_loss(scores.text.abnormal),
+                "prior": losses.prior_loss(scores.prior, labels),
+            },
+            config,
+        )
+
+    def _local(self, scores: Scores, targets: Targets, config: LossConfig) -> Tensor:
+        rounds = (
+            (scores.first, config.local_weight),
+            (scores.second, config.adapted_local_weight),
+        )
+        total = scores.image_score.new_zeros(())
+        for patches, weight in rounds:
+            maps = scoring.upsample(patches, targets.masks.shape[-1])  # (B, 2, S, S)
+            if (known := losses.known_only(maps, targets)) is not None:
+                total = total + weight * losses.local_loss(*known, config)
+        return total
+
+    def _encode(self, prompts: Tensor, end: Tensor) -> Tensor:
+        return self.text_encoder.encode(prompts, end, self.learner.prompts.deep()).float()
+
+
+def prototypes(normal: Tensor, abnormal: Tensor) -> Tensor:
+    """Normalised [F_n, F_a], (B, 2, D): F_a is the mean of the K un-normalised features.
+
+    Args:
+        normal: (1, D).
+        abnormal: (B, K, D).
+    """
+    mean = abnormal.mean(dim=1)  # (B, D)
+    return normalize(torch.stack([normal.expand_as(mean), mean], dim=1), dim=-1)

@@ -1,0 +1,49 @@
+"""DAP: the data-dependent abnormality prior (arXiv:2410.10289, section 3.3; METHOD section 4).
+
+Shapes: B images, L patches, M prior patches, D joint width, W text width.
+"""
+
+from torch import Tensor, nn
+
+from faprompt.config import MethodConfig, PriorGather
+from faprompt.errors import ConfigError
+
+
+class AbnormalityPrior(nn.Module):
+    """psi: the most abnormal patches of an image to one vector in the text tower's space."""
+
+    def __init__(self, embed_dim: int, text_width: int, config: MethodConfig) -> None:
+        super().__init__()
+        width = config.num_prior_patches * embed_dim
+        self.linear1 = nn.Linear(width, width // config.prior_reduction)
+        self.linear2 = nn.Linear(width // config.prior_reduction, text_width)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Normalised patch features (B, M, D) to Omega (B, W)."""
+        omega: Tensor = self.linear2(self.linear1(patches.flatten(1)).relu())
+        return omega
+
+
+def most_abnormal_patches(abnormality: Tensor, num_patches: int) -> Tensor:
+    """Indices (B, M) of the patches with the largest abnormality (B, L), highest first.
+
+    Raises:
+        ConfigError: the image has fewer than M patches.
+    """
+    if abnormality.shape[1] < num_patches:
+        raise ConfigError(
+            f"the prior needs {num_patches} patches, an image of this size has "
+            f"{abnormality.shape[1]}: use a larger input or lower num_prior_patches"
+        )
+    return abnormality.topk(num_patches, dim=1).indices
+
+
+def gather_patches(patches: Tensor, indices: Tensor, gather: PriorGather) -> Tensor:
+    """Patches (B, M, D) that feed the prior.
+
+    ``top`` takes those of ``indices`` (B, M). ``first`` repeats the fault of the released code,
+    which gathers by loop counter: the first M in raster order, the left end of the top row.
+    """
+    if gather == "first":
+        return patches[:, : indices.shape[1]]
+    return patches.take_along_dim(indices.unsqueeze(2), dim=1)

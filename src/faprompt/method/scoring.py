@@ -1,0 +1,87 @@
+"""Scores and maps from features (METHOD sections 3 and 6). Pure functions, always in fp32.
+
+Shapes: B images, L = G * G patches, D joint width, S side of the map in pixels.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+def class_logits(features: Tensor, prototypes: Tensor, temperature: float) -> Tensor:
+    """Cosine similarity to the normal and abnormal prototype, divided by the temperature.
+
+    Args:
+        features: L2-normalised, (B, L, D).
+        prototypes: L2-normalised [F_n, F_a], (B, 2, D) or (1, 2, D).
+        temperature: tau.
+
+    Returns:
+        (B, L, 2).
+    """
+    return features @ prototypes.transpose(1, 2) / temperature
+
+
+def image_score(image_probability: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """s(x) = (s_I + (2 max S_a^(1) + max S_a^(2)) / 3) / 2, all (B,); in [0, 1].
+
+    Args:
+        image_probability: Abnormality of the class token in round 2, (B,).
+        first: Patch abnormality of round 1, (B, L).
+        second: Patch abnormality of round 2, (B, L).
+    """
+    strongest = (2 * first.amax(dim=1) + second.amax(dim=1)) / 3
+    return 0.5 * (image_probability + strongest)
+
+
+def upsample(patches: Tensor, size: int) -> Tensor:
+    """Bilinearly resize patch values (B, G * G, C) to maps (B, C, S, S)."""
+    grid = round(patches.shape[1] ** 0.5)
+    plane = patches.transpose(1, 2).unflatten(2, (grid, grid))  # (B, C, G, G)
+    return interpolate(plane, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def anomaly_map(first: Tensor, second: Tensor, *, size: int, blur_sigma: float) -> Tensor:
+    """The final map (B, S, S) in [0, 1]: mean of both rounds, upsampled and blurred.
+
+    Mean, bilinear resize and Gaussian blur are linear and separable, so that one product from
+    the left and one from the right do all of them: R S R^T with R = blur @ resize, (S, G).
+
+    Args:
+        first: Patch abnormality of round 1, (B, L).
+        second: Patch abnormality of round 2, (B, L).
+        size: Side of the map in pixels.
+        blur_sigma: In pixels of the map; 0 is no blur.
+    """
+    grid = round(first.shape[1] ** 0.5)
+    plane = ((first + second) / 2).unflatten(1, (grid, grid))
+    rows = resize_and_blur_matrix(grid, size, blur_sigma).to(plane)
+    blurred: Tensor = rows @ plane @ rows.T
+    return blurred.clamp(0, 1)  # rounding may step outside by one unit in the last place
+
+
+@lru_cache(maxsize=16)
+def resize_and_blur_matrix(grid: int, size: int, blur_sigma: float) -> Tensor:
+    """R (S, G): bilinear resize from ``grid`` to ``size`` values, then Gaussian blur."""
+    eye = torch.eye(grid, dtype=torch.float64)
+    resize = interpolate(eye[None], size=size, mode="linear", align_corners=False)[0].T  # (S, G)
+    return (blur_matrix(size, blur_sigma) @ resize).float()
+
+
+def blur_matrix(size: int, sigma: float) -> Tensor:
+    """Gaussian blur of ``size`` values as a matrix (S, S), float64.
+
+    Radius int(4 sigma + 0.5); the border repeats mirrored (d c b a | a b c d | d c b a), as
+    scipy.ndimage.gaussian_filter1d with mode ``reflect``.
+    """
+    if sigma <= 0:
+        return torch.eye(size, dtype=torch.float64)
+    radius = int(4 * sigma + 0.5)
+    offsets = torch.arange(-radius, radius + 1)
+    kernel = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
+    source = (torch.arange(size)[:, None] + offsets) % (2 * size)  # period of the mirrored line
+    source = torch.minimum(source, 2 * size - 1 - source)  # (S, 2 radius + 1)
+    weights = (kernel / kernel.sum()).expand(size, -1)
+    return torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, source, weights)

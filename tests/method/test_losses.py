@@ -1,0 +1,91 @@
+"""Losses: naive loops as oracles, bounds and invariances."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.testing import assert_close
+
+from faprompt.config import LossConfig
+from faprompt.method.losses import (
+    Targets,
+    dice_loss,
+    focal_loss,
+    image_focal_loss,
+    known_only,
+    orthogonality_loss,
+    prior_loss,
+)
+
+
+def random_maps(seed: int, size: int = 4) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    abnormal = torch.rand(2, size, size, generator=generator)
+    masks = (torch.rand(2, size, size, generator=generator) > 0.5).float()
+    return torch.stack([1 - abnormal, abnormal], dim=1), masks
+
+
+def test_focal_loss_equals_a_loop() -> None:
+    maps, masks = random_maps(0)
+    total = 0.0
+    for b in range(2):
+        for y in range(4):
+            for x in range(4):
+                label = int(masks[b, y, x])
+                targets = [1e-5, 1e-5]
+                targets[label] = 1 - 1e-5
+                pt = sum(t * float(maps[b, c, y, x]) for c, t in enumerate(targets)) + 1e-5
+                total += -((1 - pt) ** 2) * math.log(pt)
+    assert_close(focal_loss(maps, masks, gamma=2, smoothing=1e-5), torch.tensor(total / 32))
+
+
+def test_dice_loss_is_0_on_perfect_maps_and_averages_over_images() -> None:
+    _, masks = random_maps(1)
+    assert dice_loss(masks, masks, smoothing=1.0) == 0
+    both = dice_loss(torch.stack([masks[0], 1 - masks[1]]), masks, smoothing=1.0)
+    assert_close(both, 0.5 * (1 - 1 / 17) * torch.ones(()))
+
+
+def test_focal_on_sigmoid_never_reaches_zero_for_normal_images() -> None:
+    scores, labels = torch.zeros(4), torch.zeros(4)
+    assert image_focal_loss(scores, labels, gamma=2, on="probability") == 0
+    assert image_focal_loss(scores, labels, gamma=2, on="sigmoid") > 0.17
+
+
+def test_prior_loss_counts_normal_images_only() -> None:
+    prior = torch.tensor([[1.0, 3.0], [10.0, 10.0], [2.0, 0.0]])
+    assert prior_loss(prior, torch.tensor([0, 1, 0])) == (1 + 9) / 2 + 4 / 2
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31), k=st.integers(2, 12), scale=st.floats(0.1, 100))
+def test_orthogonality_loss_is_bounded_and_scale_free(seed: int, k: int, scale: float) -> None:
+    x = torch.randn(k, 16, generator=torch.Generator().manual_seed(seed))
+    loss = orthogonality_loss(x)
+    assert 0 <= loss <= k * (k - 1) / 2
+    assert_close(orthogonality_loss(x * scale), loss)
+
+
+def test_images_of_unknown_mask_do_not_enter() -> None:
+    maps, masks = random_maps(2)
+    labels = torch.tensor([0, 1])
+    known = known_only(maps, Targets(labels, masks, torch.tensor([True, False])))
+    assert known is not None
+    assert_close(known[0], maps[:1])
+    assert known_only(maps, Targets(labels, masks, torch.tensor([False, False]))) is None
+
+
+def test_defaults_are_the_paper_s() -> None:
+    config = LossConfig()
+    assert (config.adapted_local_weight, config.orthogonality_weight) == (0.5, 0.1)
+
+
+@pytest.mark.parametrize("on", ["probability", "sigmoid"])
+def test_image_focal_loss_falls_as_scores_improve(on: str) -> None:
+    labels = torch.tensor([0.0, 1.0])
+    good = image_focal_loss(torch.tensor([0.1, 0.9]), labels, gamma=2, on=on)  # type: ignore[arg-type]
+    bad = image_focal_loss(torch.tensor([0.6, 0.4]), labels, gamma=2, on=on)  # type: ignore[arg-type]
+    assert good < bad
