@@ -1,8 +1,8 @@
 """Histograms whose bins follow the bits of a float32. Shapes: N pixels, P of them with defect.
 
 The bits of floats of one sign, read as integers, are in the order of the floats. Dropping the
-last ``LOW_BITS`` of them leaves bins of equal relative width, 2**-13, about a million over
-[0, 1]; the dropped bits name the single value inside its bin.
+last ``LOW_BITS`` of them leaves bins of equal relative width, 2**-15: 65,536 of them from
+0.25 to 1. The dropped bits name the single value inside its bin.
 """
 
 import numpy as np
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-LOW_BITS = 10
+LOW_BITS = 8
 VALUES_PER_BIN = 1 << LOW_BITS
-_BLOCK = 1 << 16
-"""Bins by which the arrays grow."""
+_BLOCK_BITS = 16
+_BLOCK = 1 << _BLOCK_BITS
+"""Bins by which the arrays grow: two octaves of one sign."""
+_ALL_BLOCKS = 1 << (32 - LOW_BITS - _BLOCK_BITS)
 
 
 def float_keys(values: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -43,22 +45,25 @@ class Counts:
             np.add.at(self.positives, slots[positive], 1)
             np.add.at(self.overlap, slots[positive], weights)
 
-    def copy_to(self, other: "Counts", offset: int) -> None:
-        """Write everything into a larger ``other``, from ``offset`` on."""
-        inside = slice(offset, offset + self.pixels.size)
-        other.pixels[inside] = self.pixels
-        other.positives[inside] = self.positives
-        other.overlap[inside] = self.overlap
+    def grow(self, size: int) -> None:
+        """Add ``size`` empty slots at the end."""
+        self.pixels = np.append(self.pixels, np.zeros(size, dtype=np.int64))
+        self.positives = np.append(self.positives, np.zeros(size, dtype=np.int64))
+        self.overlap = np.append(self.overlap, np.zeros(size))
 
 
 class Histogram:
-    """Counts per bin over the range that occurs, and whether a bin holds several values."""
+    """Counts per bin, and whether a bin holds several values.
+
+    Slots come in blocks of neighbouring bins, and a block comes when its first value does.
+    """
 
     def __init__(self) -> None:
-        self.first = 0
         self.counts = Counts(0)
         self.mixed = np.zeros(0, dtype=np.bool_)
         self._value = np.zeros(0, dtype=np.int16)  # low bits of one pixel of the bin; -1: none
+        self._blocks = np.zeros(0, dtype=np.int64)  # which block of bins each block of slots is
+        self._place = np.full(_ALL_BLOCKS, -1, dtype=np.int64)  # the other way round
 
     def add(
         self,
@@ -68,32 +73,39 @@ class Histogram:
     ) -> None:
         """Count pixels (N,), of which ``positive`` (N,) have ``weights`` (P,)."""
         bins, low = split_keys(keys)
-        self._cover(int(bins.min()), int(bins.max()))
-        slots = bins - self.first
+        block = bins >> _BLOCK_BITS
+        self._cover(block)
+        slots = _joined(self._place[block], bins)
         self.counts.add(slots, positive, weights)
         known = self._value[slots]
-        fresh = slots[known < 0]
-        if fresh.size:
-            self._value[fresh] = low[known < 0]
+        fresh = known < 0
+        if fresh.any():
+            self._value[slots[fresh]] = low[fresh]
             known = self._value[slots]
         self.mixed[slots[known != low]] = True
 
-    def _cover(self, low: int, high: int) -> None:
-        """Grow to bins ``low`` to ``high``, in whole blocks."""
-        size = self.mixed.size
-        if size:
-            low, high = min(low, self.first), max(high, self.first + size - 1)
-        first = low // _BLOCK * _BLOCK
-        needed = (high // _BLOCK + 1) * _BLOCK - first
-        if size == needed:
+    def slots_of(self, bins: Ints) -> Ints:
+        """Return the slots of those ``bins`` that have one."""
+        place = self._place[bins >> _BLOCK_BITS]
+        known: NDArray[np.bool_] = place >= 0
+        return _joined(place[known], bins[known])
+
+    def bins_of(self, slots: Ints) -> Ints:
+        """Return the bins of ``slots``."""
+        return _joined(self._blocks[slots >> _BLOCK_BITS], slots)
+
+    def _cover(self, block: Ints) -> None:
+        """Add the blocks that are missing."""
+        seen = np.bincount(block, minlength=_ALL_BLOCKS) > 0
+        missing = np.flatnonzero(seen & (self._place < 0))
+        if not missing.size:
             return
-        offset = self.first - first if size else 0
-        counts = Counts(needed)
-        self.counts.copy_to(counts, offset)
-        mixed, value = np.zeros(needed, dtype=np.bool_), np.full(needed, -1, dtype=np.int16)
-        mixed[offset : offset + size] = self.mixed
-        value[offset : offset + size] = self._value
-        self.first, self.counts, self.mixed, self._value = first, counts, mixed, value
+        self._place[missing] = self._blocks.size + np.arange(missing.size)
+        self._blocks = np.append(self._blocks, missing)
+        size = missing.size * _BLOCK
+        self.counts.grow(size)
+        self.mixed = np.append(self.mixed, np.zeros(size, dtype=np.bool_))
+        self._value = np.append(self._value, np.full(size, -1, dtype=np.int16))
 
 
 class SplitBins:
@@ -122,6 +134,12 @@ class SplitBins:
         self.counts.add(
             place * VALUES_PER_BIN + low[inside], positive[inside], weights[inside[positive]]
         )
+
+
+def _joined(block: Ints, inner: Ints) -> Ints:
+    """Put each item's block in front of its place inside the block."""
+    joined: Ints = (block << _BLOCK_BITS) | (inner & (_BLOCK - 1))
+    return joined
 
 
 def split_keys(keys: NDArray[np.uint32]) -> tuple[Ints, NDArray[np.int16]]:

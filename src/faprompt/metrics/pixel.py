@@ -20,7 +20,7 @@ FPR_LIMIT = 0.3
 """AUPRO is integrated up to here (METHOD section 7)."""
 TOLERANCE = 1e-4
 """Error limit above which a second pass is worth its time."""
-MAX_SPLIT_BINS = 4096
+MAX_SPLIT_BINS = 16_384
 """Bins split at most: 100 MB of counts."""
 MAX_PASSES = 3
 
@@ -146,9 +146,10 @@ class PixelMetrics:
         """Bins and split values that occur, highest first."""
         coarse, fine = self._histogram.counts, self._split.counts
         used = coarse.pixels > 0
-        used[self._split.bins[self._inside(self._split.bins)] - self._histogram.first] = False
+        used[self._histogram.slots_of(self._split.bins)] = False
         whole, single = np.flatnonzero(used), np.flatnonzero(fine.pixels)
-        bins = np.concatenate([whole + self._histogram.first, self._split_bins_of(single)])
+        split_bins = self._split.bins[single // VALUES_PER_BIN]
+        bins = np.concatenate([self._histogram.bins_of(whole), split_bins])
         order = np.lexsort((np.concatenate([np.zeros_like(whole), single]), bins))[::-1]
         pixels = np.concatenate([coarse.pixels[whole], fine.pixels[single]])[order]
         positives = np.concatenate([coarse.positives[whole], fine.positives[single]])[order]
@@ -161,13 +162,6 @@ class PixelMetrics:
             tied=tied[order],
             bins=bins[order],
         )
-
-    def _inside(self, bins: NDArray[np.int64]) -> NDArray[np.bool_]:
-        slots = bins - self._histogram.first
-        return (slots >= 0) & (slots < self._histogram.mixed.size)
-
-    def _split_bins_of(self, slots: NDArray[np.intp]) -> NDArray[np.int64]:
-        return self._split.bins[slots // VALUES_PER_BIN]
 
 
 def pixel_metrics(
