@@ -233,6 +233,25 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a readable TOML file ({error})") from None
 
 
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Read settings written as NAME=VALUE, with VALUE as in TOML; bare words are texts.
+
+    Example:
+        >>> parse_assignments(["epochs=3", "select=fixed:2"])
+        {'epochs': 3, 'select': 'fixed:2'}
+    """
+    values: dict[str, Any] = {}
+    for text in assignments:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {text!r}: needed is NAME=VALUE")
+        try:
+            values[name.strip()] = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            values[name.strip()] = value.strip()
+    return values
+
+
 def refuse_unknown(values: Iterable[str], known: Iterable[str], *, where: str) -> None:
     """Raise a ConfigError with the nearest known name for the first unknown one."""
     names = list(known)

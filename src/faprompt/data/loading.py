@@ -51,6 +51,18 @@ def map_ordered(
     return ((item, _attempt(function, item)) for item in items)
 
 
+def in_groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut a stream into lists of ``size``; the last one may be shorter.
+
+    Example:
+        >>> list(in_groups("abcde", 2))
+        [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    remaining = iter(items)
+    while group := list(islice(remaining, size)):
+        yield group
+
+
 def _attempt(function: Callable[[Item], Result], item: Item) -> Result | FAPromptError:
     try:
         return function(item)

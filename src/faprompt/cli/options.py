@@ -1,0 +1,39 @@
+"""Options that several commands share, and what they mean."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from faprompt.clip.compute import Compute
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[
+    str, typer.Option(help="auto (bf16 where the machine accelerates it), fp32 or bf16.")
+]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Images at once.")]
+Workers = Annotated[int, typer.Option(min=0, help="Threads that read images beside the model.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="The backbone's weights: a file, a folder or a hub id. tiny needs none."),
+]
+Model = Annotated[str, typer.Option(help="tiny, or a checkpoint written by train.")]
+
+DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
+
+
+def resolve_compute(device: str, precision: str) -> "Compute":
+    """Device and precision for this machine."""
+    from faprompt.clip.compute import resolve
+
+    return resolve(device, precision)
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

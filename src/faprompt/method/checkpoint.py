@@ -1,0 +1,162 @@
+"""The checkpoint: learnable tensors and a header in one safetensors file.
+
+It lies in ``method`` because training writes it, detection reads it, and neither imports the other.
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from faprompt.clip.weights import Backbone
+from faprompt.config import LossConfig, MethodConfig, TrainingConfig, refuse_unknown
+from faprompt.errors import CheckpointError, ConfigError
+from faprompt.files import replacing
+from faprompt.method.network import FAPrompt
+from faprompt.method.released import check_shapes
+
+FORMAT = "faprompt-prompts"
+FORMAT_VERSION = 1
+HEADER_KEY = "faprompt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """What a checkpoint tells of itself."""
+
+    method: MethodConfig
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    backbone: str
+    """Registry name."""
+    backbone_checksum: str
+    input_size: int
+    """Side of the square input in pixels."""
+    epoch: int = 0
+    """Epochs trained; 0 for imported prompts."""
+    data: tuple[dict[str, Any], ...] = ()
+    """Training sets: name, layout, classes, counts and content hash."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Source figures of this epoch, and the rule that chose it."""
+    colour_limits: tuple[float, float] = (0.0, 1.0)
+    """Anomaly values at which the heat map's colour starts and is full."""
+    origin: str = "trained"
+    """In words: trained, or imported from which file."""
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The header as it is stored."""
+        values = asdict(self) | {"format": FORMAT, "format_version": FORMAT_VERSION}
+        return json.dumps(values | {"preset": self.method.preset_name}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, *, path: Path) -> "Header":
+        """Read a stored header.
+
+        Raises:
+            CheckpointError: not a header of this format.
+        """
+        try:
+            values = json.loads(text)
+            if values.pop("format") != FORMAT:
+                raise KeyError("format")
+            found = values.pop("format_version")
+            if found != FORMAT_VERSION:
+                raise CheckpointError(
+                    f"{path}: format version {found}, this release reads {FORMAT_VERSION}: "
+                    "update faprompt"
+                )
+            values.pop("preset")
+            for name, owner in (
+                ("method", MethodConfig),
+                ("loss", LossConfig),
+                ("training", TrainingConfig),
+            ):
+                values[name] = owner.from_dict(values[name], where=f"{path}: {name}")
+            refuse_unknown(values, cls.__dataclass_fields__, where=str(path))
+            limits = values["colour_limits"]
+            low, high = (float(limits[0]), float(limits[1]))
+            values |= {"colour_limits": (low, high), "data": tuple(values["data"])}
+            return cls(**values)
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise CheckpointError(f"{path}: damaged header ({error!r})") from None
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what decides results."""
+    names = ("faprompt", "torch", "numpy", "pillow")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def save_checkpoint(path: Path, learner: Mapping[str, Tensor], header: Header) -> None:
+    """Write learnable tensors (fp32) and header, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in learner.items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={HEADER_KEY: header.to_json()})
+
+
+def read_checkpoint(path: Path) -> tuple[Header, dict[str, Tensor]]:
+    """Read a checkpoint without building anything.
+
+    Raises:
+        CheckpointError: missing, damaged, or not a checkpoint of this library.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: no such file; needed is a checkpoint written by `faprompt train` or "
+            "`faprompt import-checkpoint`"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(HEADER_KEY)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable safetensors file ({error}). A .pth file of the released "
+            "code is converted by `faprompt import-checkpoint`."
+        ) from None
+    if header is None:
+        raise CheckpointError(
+            f"{path}: a safetensors file, but not learned prompts (no {HEADER_KEY!r} header). "
+            "Backbone weights go to --weights."
+        )
+    return Header.from_json(header, path=path), state
+
+
+def build_network(
+    header: Header, state: Mapping[str, Tensor], backbone: Backbone, *, path: Path
+) -> FAPrompt:
+    """Put a checkpoint's prompts on the backbone that they were learned on.
+
+    Raises:
+        CheckpointError: another backbone, or tensors of other shapes.
+    """
+    if header.backbone != backbone.spec.name:
+        raise CheckpointError(
+            f"{path}: prompts were learned on {header.backbone}, the backbone given is "
+            f"{backbone.spec.name}"
+        )
+    if header.backbone_checksum != backbone.checksum:
+        raise CheckpointError(
+            f"{path}: prompts were learned on {header.backbone} with weights "
+            f"{header.backbone_checksum[:12]}, the backbone given is {backbone.spec.name} with "
+            f"weights {backbone.checksum[:12]} from {backbone.source}: give the same weights "
+            "with --weights"
+        )
+    network = FAPrompt(backbone.clip, header.method)
+    check_shapes(state, network.learner.state_dict(), path=path)
+    network.learner.load_state_dict(dict(state))
+    return network.to(backbone.clip.logit_scale.device).eval().requires_grad_(False)

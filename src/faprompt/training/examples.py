@@ -1,0 +1,116 @@
+"""Labelled examples of the auxiliary sets, and batches of them.
+
+Shapes: B images, L patches, D joint width, S input side in pixels.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faprompt.data.loading import map_ordered
+from faprompt.data.masks import read_mask
+from faprompt.data.samples import Dataset, Sample
+from faprompt.errors import DataError, FAPromptError
+from faprompt.method.losses import Targets
+from faprompt.training.feature_cache import FeatureCache, Features, ImageTower, stack
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled image of one auxiliary set."""
+
+    sample: Sample
+    image_hash: str
+    group: str
+    """Data set and class: what is held out together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Frozen features and targets of some examples."""
+
+    features: Features
+    targets: Targets
+
+
+def labelled(datasets: Sequence[Dataset], hashes: dict[Path, str]) -> list[Example]:
+    """Labelled, readable samples of all sets, in order.
+
+    Raises:
+        DataError: normal or anomalous images are missing altogether.
+    """
+    examples = [
+        Example(sample, hashes[sample.image_path], f"{number}/{dataset.name}/{sample.class_name}")
+        for number, dataset in enumerate(datasets)
+        for sample in dataset.samples
+        if sample.label is not None and sample.image_path in hashes
+    ]
+    for label, word in ((0, "normal"), (1, "anomalous")):
+        if not any(e.sample.label == label for e in examples):
+            names = ", ".join(str(d.root) for d in datasets)
+            raise DataError(
+                f"{names}: no readable {word} images; prompts are learned from normal and "
+                "anomalous ones. Put them into folders `normal` and `anomalous`, or give a manifest"
+            )
+    return examples
+
+
+class ExampleReader:
+    """Reads batches; features come from the cache or, without one, from the image tower."""
+
+    def __init__(self, tower: ImageTower, cache: FeatureCache | None) -> None:
+        self.tower = tower
+        self.cache = cache
+
+    def features(self, examples: Sequence[Example]) -> Features:
+        """Features of some examples, as a batch on the CPU."""
+        found = [self.cache.load(e.image_hash) if self.cache else None for e in examples]
+        absent = [i for i, features in enumerate(found) if features is None]
+        if absent:  # no cache, or a damaged file: computed again, and mended
+            pixels = torch.stack([self.tower.read(examples[i].sample.image_path) for i in absent])
+            for i, features in zip(absent, self.tower.compute(pixels), strict=True):
+                found[i] = features
+                if self.cache:
+                    self.cache.store(examples[i].image_hash, features)
+        return stack([f for f in found if f is not None])
+
+    def batch(self, examples: Sequence[Example]) -> Batch:
+        """Features and targets of some examples."""
+        masks = [read_mask(e.sample, self.tower.input_size) for e in examples]
+        empty = np.zeros((self.tower.input_size,) * 2, dtype=np.bool_)
+        stacked = np.stack([empty if mask is None else mask for mask in masks])
+        targets = Targets(
+            labels=torch.tensor([e.sample.label for e in examples]),
+            masks=torch.from_numpy(stacked).float(),
+            known=torch.tensor([mask is not None for mask in masks]),
+        )
+        return Batch(self.features(examples), targets)
+
+    def batches(self, examples: Sequence[Example], *, size: int, workers: int) -> Iterator[Batch]:
+        """Batches in the order given, read ahead in threads.
+
+        Raises:
+            FAPromptError: an image or mask that was readable before no longer is.
+        """
+        groups = [examples[i : i + size] for i in range(0, len(examples), size)]
+        for _, result in map_ordered(self.batch, groups, workers=workers):
+            if isinstance(result, FAPromptError):
+                raise result
+            yield result
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The same batch on another device."""
+
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor.to(device, non_blocking=True)
+
+    features, targets = batch.features, batch.targets
+    return Batch(
+        Features(moved(features.image), moved(features.patches)),
+        Targets(moved(targets.labels), moved(targets.masks), moved(targets.known)),
+    )

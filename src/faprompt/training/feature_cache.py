@@ -1,0 +1,173 @@
+"""Frozen image features, computed once and kept on disk.
+
+One safetensors file per image, memory-mapped when read; its folder is keyed by what else decides
+the features: backbone checksum, input size, precision and kind of device. Files are named by the
+image's content, so that moved, renamed or shared images are found again, and appear whole or not
+at all, so that an interrupted run loses nothing but the image it was at.
+
+Shapes: L patches, D joint width.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from faprompt.clip.weights import Backbone
+from faprompt.data.hashing import content_hash
+from faprompt.data.images import open_image
+from faprompt.data.loading import in_groups, map_ordered
+from faprompt.data.transforms import preprocess
+from faprompt.errors import FAPromptError
+from faprompt.files import replacing
+
+_logger = logging.getLogger(__name__)
+
+CACHE_VERSION = 1  # part of the key: raised when preprocessing or the local path changes
+COMPUTE_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Frozen features of one image (or a batch of them, with a leading dimension)."""
+
+    image: Tensor
+    """(D,)."""
+    patches: Tensor
+    """(L, D)."""
+
+
+def stack(features: Sequence[Features]) -> Features:
+    """Features of single images as a batch: (B, D) and (B, L, D)."""
+    return Features(
+        torch.stack([f.image for f in features]), torch.stack([f.patches for f in features])
+    )
+
+
+def default_cache_root() -> Path:
+    """``$FAPROMPT_CACHE``, else the user's cache folder."""
+    base = os.environ.get("FAPROMPT_CACHE")
+    if base:
+        return Path(base)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "faprompt" / "features"
+
+
+class ImageTower:
+    """Computes frozen features of image files."""
+
+    def __init__(self, backbone: Backbone, input_size: int) -> None:
+        self.backbone = backbone
+        self.input_size = input_size
+
+    def read(self, path: Path) -> Tensor:
+        """Normalised pixels (3, S, S) of one file."""
+        spec = self.backbone.spec
+        image = open_image(path)
+        return preprocess(image, size=self.input_size, mean=spec.mean, std=spec.std)
+
+    def compute(self, images: Tensor) -> list[Features]:
+        """Features of normalised pixels (B, 3, S, S), on the CPU in the towers' precision."""
+        device = self.backbone.clip.logit_scale.device
+        with torch.inference_mode():
+            dual = self.backbone.clip.visual.dual(images.to(device))
+        image, patches = dual.image.cpu(), dual.patches().cpu()
+        return [Features(i.clone(), p.clone()) for i, p in zip(image, patches, strict=True)]
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Size of one image's features."""
+        spec = self.backbone.spec
+        values = ((self.input_size // spec.patch_size) ** 2 + 1) * spec.embed_dim
+        return values * self.backbone.clip.logit_scale.element_size()
+
+    @property
+    def key(self) -> str:
+        """Names everything but the image that decides the features."""
+        scale = self.backbone.clip.logit_scale
+        parts = (CACHE_VERSION, self.backbone.checksum, self.input_size, scale.dtype)
+        text = "\n".join(map(str, (*parts, scale.device.type)))
+        return f"{self.backbone.spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+class FeatureCache:
+    """Features by image content, on disk."""
+
+    def __init__(self, root: Path, tower: ImageTower) -> None:
+        self.folder = root / tower.key
+        self.tower = tower
+
+    def file(self, image_hash: str) -> Path:
+        """Where the features of an image content lie."""
+        return self.folder / image_hash[:2] / f"{image_hash}.safetensors"
+
+    def missing(self, image_hashes: Iterable[str]) -> list[str]:
+        """Contents without cached features, each once, in order."""
+        return [h for h in dict.fromkeys(image_hashes) if not self.file(h).is_file()]
+
+    def load(self, image_hash: str) -> Features | None:
+        """Cached features, memory-mapped; None where they are missing or damaged."""
+        try:
+            tensors = load_file(self.file(image_hash))
+            return Features(tensors["image"], tensors["patches"])
+        except (OSError, SafetensorError, KeyError):
+            return None
+
+    def store(self, image_hash: str, features: Features) -> None:
+        """Write the features of one image, whole or not at all."""
+        path = self.file(image_hash)
+        with replacing(path) as temporary:
+            save_file({"image": features.image, "patches": features.patches}, temporary)
+
+    def fill(
+        self,
+        paths: dict[str, Path],
+        *,
+        workers: int,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> dict[str, FAPromptError]:
+        """Compute what is missing; ``paths`` maps contents to files.
+
+        Returns:
+            Contents that could not be read, with the reason.
+        """
+        todo = self.missing(paths)
+        failed: dict[str, FAPromptError] = {}
+        reading = map_ordered(lambda h: self.tower.read(paths[h]), todo, workers=workers)
+        readable = self._readable(reading, failed)
+        for group in in_groups(readable, COMPUTE_BATCH):
+            features = self.tower.compute(torch.stack([pixels for _, pixels in group]))
+            for (image_hash, _), feature in zip(group, features, strict=True):
+                self.store(image_hash, feature)
+            progress(len(group))
+        return failed
+
+    @staticmethod
+    def _readable(
+        results: Iterator[tuple[str, Tensor | FAPromptError]], failed: dict[str, FAPromptError]
+    ) -> Iterator[tuple[str, Tensor]]:
+        for image_hash, result in results:
+            if isinstance(result, FAPromptError):
+                failed[image_hash] = result
+            else:
+                yield image_hash, result
+
+
+def hash_images(
+    paths: Sequence[Path], *, workers: int
+) -> tuple[dict[Path, str], dict[Path, FAPromptError]]:
+    """Content hashes of files, and the files that cannot be read with the reason."""
+    hashes: dict[Path, str] = {}
+    failed: dict[Path, FAPromptError] = {}
+    for path, result in map_ordered(content_hash, paths, workers=workers):
+        if isinstance(result, FAPromptError):
+            failed[path] = result
+        else:
+            hashes[path] = result
+    return hashes, failed
