@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -54,7 +55,8 @@ def test_global_stream_of_the_dual_path_is_transformers_before_its_last_norm(nam
 
 def naive_local(clip: Clip, images: Tensor, block: int) -> Tensor:
     """The local stream of METHOD section 1 by loops over images and heads, in double precision."""
-    visual, heads = clip.double().visual, clip.spec.image.heads
+    visual: Any = clip.double().visual
+    heads = clip.spec.image.heads
     x = visual._embed(images.double())
     first = clip.spec.image.layers - clip.spec.dual_blocks
     for index, layer in enumerate(visual.transformer.resblocks):
@@ -73,7 +75,8 @@ def naive_local(clip: Clip, images: Tensor, block: int) -> Tensor:
         x = layer(x)
         if index == block:
             break
-    return (visual.ln_post(local) @ visual.proj).float()
+    projected: Tensor = visual.ln_post(local) @ visual.proj
+    return projected.float()
 
 
 @pytest.mark.parametrize("name", NAMES)

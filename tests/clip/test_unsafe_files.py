@@ -140,7 +140,7 @@ def test_an_archive_without_a_module_is_refused(tmp_path: Path) -> None:
         load_torchscript(archive)
 
 
-@pytest.mark.parametrize("size", [0, 4, 400])
+@pytest.mark.parametrize("size", [0, 8, 400])
 def test_a_storage_of_another_size_is_refused(size: int, tmp_path: Path) -> None:
     archive = small_archive(tmp_path / "a.pt")
     replace_record(archive, "/data/0", bytes(size))
@@ -161,7 +161,7 @@ def test_safe_load_pickle_returns_plain_dicts(tmp_path: Path) -> None:
     torch.save([1], tmp_path / "l.pth")
     with pytest.raises(WeightsError, match=r"l\.pth: holds a list; needed is a state dict"):
         safe_load_pickle(tmp_path / "l.pth")
-    with pytest.raises(WeightsError, match="gone.pth"):
+    with pytest.raises(WeightsError, match=r"gone\.pth: damaged"):
         safe_load_pickle(tmp_path / "gone.pth")
 
 
@@ -217,24 +217,24 @@ def good_files() -> dict[str, bytes]:
 @given(
     kind=st.sampled_from(["safetensors", "zip", "legacy", "archive"]),
     where=st.floats(0, 1, exclude_max=True),
-    bit=st.integers(0, 7),
-    cut=st.booleans(),
+    bit=st.one_of(st.none(), st.integers(0, 7)),
 )
 def test_damage_is_one_clear_error_or_harmless(
-    kind: str, where: float, bit: int, cut: bool, tmp_path: Path
+    kind: str, where: float, bit: int | None, tmp_path: Path
 ) -> None:
     """A cut file is always refused; a flipped bit is refused or changes one number."""
     data = bytearray(good_files()[kind])
     place = int(where * len(data))
-    if cut:
+    if bit is None:
         del data[place:]
     else:
         data[place] ^= 1 << bit
     path = tmp_path / "w.pt"
     path.write_bytes(data)
+    message = "w.pt"
     try:
         load_weights(path, SPEC)
+        assert bit is not None, "a cut file was loaded"
     except WeightsError as error:
-        assert "w.pt" in str(error)
-    else:
-        assert not cut
+        message = str(error)
+    assert "w.pt" in message
