@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 178_956_970
 """Largest image read by default: Pillow's own limit against decompression bombs."""
-_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 _OPENING = threading.Lock()
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -5,6 +5,7 @@ type. Relative paths are relative to the manifest.
 """
 
 import csv
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ _COLUMNS = {
     "type": ("type", "anomaly_type", "specie_name", "defect_type", "defect"),
 }
 _MEANING = {name: column for column, names in _COLUMNS.items() for name in names}
-_SUFFIXES = {".csv", ".tsv", ".jsonl", ".ndjson"}
+_TABLES = {".csv", ".tsv"}
+_OBJECTS = {".jsonl", ".ndjson"}
 _NAMES = ("manifest.csv", "manifest.jsonl")
 _UNKNOWN_LABELS = {"", "-1", "unknown", "none", "null", "nan", "?"}
 
@@ -48,7 +50,7 @@ def _file(path: Path) -> Path:
 
 def _fits(path: Path) -> bool:
     file = _file(path)
-    return file.is_file() and file.suffix.lower() in _SUFFIXES and not is_stray(file)
+    return file.is_file() and file.suffix.lower() in _TABLES | _OBJECTS and not is_stray(file)
 
 
 def _read(path: Path) -> tuple[Sample, ...]:
@@ -57,8 +59,11 @@ def _read(path: Path) -> tuple[Sample, ...]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: not readable as UTF-8 text ({error})") from error
-    rows = _json_rows(file, text) if file.suffix.lower().endswith("l") else _csv_rows(file, text)
-    samples = tuple(_sample(file, line, row) for line, row in rows)
+    rows = _json_rows if file.suffix.lower() in _OBJECTS else _csv_rows
+    try:
+        samples = tuple(_sample(file, line, row) for line, row in rows(file, text))
+    except csv.Error as error:
+        raise DataError(f"{file}: not a readable table ({error})") from error
     if not samples:
         raise DataError(f"{file}: lists no images; needed is one image per line")
     return samples
@@ -67,7 +72,7 @@ def _read(path: Path) -> tuple[Sample, ...]:
 def _csv_rows(file: Path, text: str) -> Iterator[Row]:
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     columns = _known_columns(file, 1, next(reader, []))
     for values in reader:
         if not any(value.strip() for value in values):

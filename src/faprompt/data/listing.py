@@ -1,0 +1,67 @@
+"""From what a user typed to a list of image files."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from faprompt.data.files import images_below
+from faprompt.errors import DataError
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An image file, and what to call it among the others."""
+
+    path: Path
+    name: PurePosixPath
+    """Relative to the folder that was named; the file's own name where a file was named."""
+
+
+def list_images(arguments: Iterable[str], lines: Iterable[str] = ()) -> list[Listed]:
+    """Expand files, folders (with all below), globs, and ``-`` for a list of these.
+
+    A file that was named is listed whether it exists or not, so that it is reported as its own
+    error; each file is listed once, in the order of the arguments.
+
+    Args:
+        arguments: As typed.
+        lines: Paths, one each, that ``-`` stands for.
+
+    Raises:
+        DataError: nothing at all was found.
+    """
+    arguments = list(arguments)
+    found: dict[Path, Listed] = {}
+    for argument in arguments:
+        inner = (line.rstrip("\r\n") for line in lines) if argument == STANDARD_INPUT else [argument]
+        for text in inner:
+            for listed in _expand(text) if text else ():
+                found.setdefault(listed.path, listed)
+    if not found:
+        raise DataError(f"{', '.join(arguments)}: no images found; needed are image files or folders")
+    return list(found.values())
+
+
+def _expand(text: str) -> Iterator[Listed]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        for image in images_below(path):
+            yield Listed(image, PurePosixPath(image.relative_to(path).as_posix()))
+    elif not os.path.lexists(path) and glob.has_magic(text):
+        for match in sorted(glob.glob(str(path), recursive=True)):
+            yield from _expand_match(Path(match))
+    else:
+        yield Listed(path, PurePosixPath(path.name))
+
+
+def _expand_match(path: Path) -> Iterator[Listed]:
+    if path.is_dir():
+        for image in images_below(path):
+            relative = image.relative_to(path.parent)
+            yield Listed(image, PurePosixPath(relative.as_posix()))
+    else:
+        yield Listed(path, PurePosixPath(path.name))
