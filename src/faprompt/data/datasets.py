@@ -29,7 +29,7 @@ def load_dataset(spec: str | Path) -> Dataset:
     layout, path = _parse(spec)
     if not path.exists():
         raise DataError(f"{path}: not found; needed is a data set folder or a manifest file")
-    path = path.resolve()
+    path = path.resolve() if ".." in path.parts else path.absolute()  # links keep their names
     if layout is None:
         layout = _detect(path)
     samples = layout.read(path)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faprompt.data.files import subfolders
+from faprompt.data.layouts.names import SPLIT_NAMES
 from faprompt.data.samples import Sample
 
 
@@ -31,7 +32,7 @@ class Layout:
         """Tell whether ``path`` is of this layout when nobody said so."""
         certain = self.certain or self.fits
         inner = subfolders(path)
-        return certain(path) or (len(inner) == 1 and certain(inner[0]))
+        return certain(path) or (len(inner) == 1 and _may_hold_all(inner[0]) and certain(inner[0]))
 
     def read(self, path: Path) -> tuple[Sample, ...]:
         """Return the test samples in a fixed order; none if nothing fits.
@@ -41,5 +42,12 @@ class Layout:
         """
         if self.fits(path):
             return self.read_root(path)
-        inner = [folder for folder in subfolders(path) if self.fits(folder)]
+        inner = [
+            folder for folder in subfolders(path) if _may_hold_all(folder) and self.fits(folder)
+        ]
         return self.read_root(inner[0]) if len(inner) == 1 else ()
+
+
+def _may_hold_all(folder: Path) -> bool:
+    """One split is not the data set: images of ``train`` are never taken for test samples."""
+    return folder.name.lower() not in SPLIT_NAMES
