@@ -203,8 +203,8 @@ _SPECS = (
         dual_blocks=DUAL_BLOCKS_OF_DEPTH[12],
         quick_gelu=False,
         context_length=32,
-        vocab_size=2048,
-        tokens=PromptTokens(start=0, end=1, object=2, damaged=3, full_stop=4),
+        vocab_size=1207,
+        tokens=PromptTokens(start=1, end=2, object=127, damaged=144, full_stop=119),
         conv_stem=True,
     ),
 )

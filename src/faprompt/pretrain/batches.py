@@ -1,0 +1,98 @@
+"""What one training step sees: pictures, masks, labels and sentences, all from the step's number.
+
+Shapes: N scenes, B = 2 N images (damaged ones first), L patches, T text positions.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from faprompt.clip.registry import ClipSpec
+from faprompt.pretrain import captions
+from faprompt.pretrain.camera import shrink
+from faprompt.pretrain.recipe import Recipe
+from faprompt.pretrain.renderer import Rendered, Renderer
+from faprompt.pretrain.vocabulary import encode
+
+STATE_PAIRS = 4
+"""Sentence pairs without the scene's words per step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs and targets of one step."""
+
+    images: Tensor
+    """(B, 3, S, S), normalised as the backbone expects."""
+    cover: Tensor
+    """Share of each patch under the mask, (B, L)."""
+    label: Tensor
+    """1 for damaged, (B,)."""
+    tokens: Tensor
+    """(B + 2 * STATE_PAIRS, T): a caption per image, then normal and abnormal states."""
+    state: Tensor
+    """Which state pair an image is measured with, (B,)."""
+    same: Tensor
+    """Which captions are equal, (B, B)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMaker:
+    """Renders and describes batches; the same step and part give the same batch."""
+
+    renderer: Renderer
+    recipe: Recipe
+    spec: ClipSpec
+    tokenizer: Tokenizer
+
+    def make(self, step: int, part: int) -> Batch:
+        """The batch of one part of a step, both counted from 0."""
+        recipe = self.recipe
+        seed = recipe.seed * 1_000_000_007 + step * recipe.parts + part
+        size, scenes = recipe.size_at(step), recipe.scenes // recipe.parts
+        rendered = self.renderer.render(seed, scenes, size, per_kind=recipe.scenes_per_kind)
+        return batch_of(rendered, Random(seed), self.spec, self.tokenizer)
+
+
+def batch_of(rendered: Rendered, random: Random, spec: ClipSpec, tokenizer: Tokenizer) -> Batch:
+    """Describe rendered scenes and lay them out as a batch."""
+    size = rendered.mask.shape[-1]
+    texts = describe(rendered, random)
+    pairs = [captions.state_pair(random) for _ in range(STATE_PAIRS - 1)]
+    pairs.append(captions.METHOD_PAIR)
+    sentences = texts + [p[0] for p in pairs] + [p[1] for p in pairs]
+    same = torch.tensor([[a == b for b in texts] for a in texts])
+    mask = torch.cat([rendered.mask, torch.zeros_like(rendered.mask)])
+    device = mask.device
+    state = torch.tensor([random.randrange(STATE_PAIRS) for _ in range(len(mask) // 2)])
+    return Batch(
+        images=normalised(torch.cat([rendered.damaged, rendered.clean]), spec),
+        cover=shrink(mask, size // spec.patch_size).flatten(1),
+        label=torch.cat([rendered.visible, torch.zeros_like(rendered.visible)]).float(),
+        tokens=encode(tokenizer, sentences, limit=spec.context_length).to(device),
+        state=state.repeat(2).to(device),
+        same=same.to(device),
+    )
+
+
+def describe(rendered: Rendered, random: Random) -> list[str]:
+    """A caption per image: the damaged ones first, then their twins."""
+    damaged = [
+        captions.abnormal_caption(scene, defect, mask, random)
+        if bool(seen)
+        else captions.normal_caption(scene, random)
+        for scene, defect, mask, seen in zip(
+            rendered.scenes, rendered.defects, rendered.mask[:, 0], rendered.visible, strict=True
+        )
+    ]
+    return damaged + [captions.normal_caption(scene, random) for scene in rendered.scenes]
+
+
+def normalised(images: Tensor, spec: ClipSpec) -> Tensor:
+    """Pixels in [0, 1] to the backbone's mean and deviation, (B, 3, S, S)."""
+    mean = torch.tensor(spec.mean, device=images.device).view(3, 1, 1)
+    std = torch.tensor(spec.std, device=images.device).view(3, 1, 1)
+    return (images - mean) / std

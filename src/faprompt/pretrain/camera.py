@@ -1,0 +1,93 @@
+"""What happens to every picture, damaged or not: print, borders, light, lens, sensor, file.
+
+None of it is a defect. Shapes: N pictures, S side.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
+from faprompt.pretrain.things import marks
+
+
+def decorate(canvas: Canvas, scene: Scene) -> Scene:
+    """Add to a clean surface what belongs there: print, a border to another material, a seam."""
+    image = scene.image
+    u, v = canvas.rotated(canvas.angle(), canvas.x, canvas.y)
+    text = marks(canvas, u * 1.5, v * 1.5) * canvas.soft(0.35 - u.abs())
+    text = text * canvas.soft(canvas.uniform(0.05, 0.25) - v.abs()) * canvas.chance(0.10)
+    image = mix(image, canvas.colour(0.9), text * canvas.uniform(0.5, 1))
+    beyond = canvas.soft(v - canvas.uniform(0.2, 0.9)) * canvas.chance(0.12)
+    other = canvas.colour(0.7) * (1 + 0.03 * canvas.fractal(0.5, 2))
+    image = mix(image, other.clamp(0, 1), beyond)
+    seam = canvas.soft(0.012 - (u - canvas.uniform(-0.8, 0.8)).abs()) * canvas.chance(0.07)
+    image = image * (1 - seam * canvas.uniform(0.2, 0.6))
+    return Scene(image, scene.foreground, scene.background, scene.part)
+
+
+class Camera:
+    """One shot for each picture of a canvas: drawn once, then the same for both twins."""
+
+    def __init__(self, canvas: Canvas) -> None:
+        self.size = canvas.size
+        slope = (canvas.x * canvas.uniform(-1, 1) + canvas.y * canvas.uniform(-1, 1)) * 0.25
+        fall = (canvas.x.square() + canvas.y.square()) * canvas.uniform(0, 0.25)
+        spot_x, spot_y = canvas.uniform(-1, 1), canvas.uniform(-1, 1)
+        far = ((canvas.x - spot_x).square() + (canvas.y - spot_y).square()).sqrt()
+        glare = (-(far / canvas.uniform(0.2, 0.8)).square()).exp() * canvas.uniform(0, 0.35)
+        shade = canvas.soft(canvas.rotated(canvas.angle())[1] - canvas.uniform(0, 0.9), 12)
+        shadow = 1 - shade * canvas.uniform(0.1, 0.5) * canvas.chance(0.12)
+        self.light = (1 + slope * canvas.chance(0.6) - fall * canvas.chance(0.5)) * shadow
+        self.glare = glare * canvas.chance(0.25)
+        self.gain = canvas.uniform(0.75, 1.2)
+        self.gamma = canvas.log_uniform(0.75, 1.35)
+        self.grey = canvas.chance(0.2)
+        self.soft = canvas.uniform(0, 0.9) * canvas.chance(0.5)
+        noise = torch.randn(
+            (canvas.count, 3, canvas.size, canvas.size),
+            generator=canvas.generator,
+            device=canvas.device,
+        )
+        self.noise = noise * canvas.uniform(0, 0.03) * canvas.chance(0.6)
+        self.quality = canvas.uniform(0.02, 0.12)
+        self.compressed = canvas.chance(0.3)
+
+    def shoot(self, image: Tensor) -> Tensor:
+        """Pictures (N, 3, S, S) as a camera stores them, in [0, 1]."""
+        image = mix(image.clamp(0, 1), blurred(image.clamp(0, 1), 1), self.soft)
+        image = image * self.light * self.gain
+        image = mix(image, torch.ones_like(image), self.glare).clamp(1e-4, 1).pow(self.gamma)
+        image = mix(image, image.mean(dim=1, keepdim=True), self.grey)
+        image = (image + self.noise).clamp(0, 1)
+        chosen = self.compressed.flatten() > 0
+        if bool(chosen.any()):
+            image[chosen] = compress(image[chosen], self.quality[chosen])
+        return (image * 255).round() / 255
+
+
+def compress(image: Tensor, step: Tensor) -> Tensor:
+    """Round the 8 x 8 cosine coefficients as JPEG does; (N, 3, S, S), S a multiple of 8."""
+    n, c, side, _ = image.shape
+    basis = _cosines(image.device)
+    blocks = image.reshape(n, c, side // 8, 8, side // 8, 8).transpose(3, 4)
+    spectrum = basis @ blocks @ basis.T
+    order = torch.arange(8, device=image.device)
+    table = (1 + order[:, None] + order[None]) * step.view(-1, 1, 1, 1, 1, 1) * 0.5
+    blocks = basis.T @ ((spectrum / table).round() * table) @ basis
+    return blocks.transpose(3, 4).reshape(n, c, side, side).clamp(0, 1)
+
+
+def _cosines(device: torch.device) -> Tensor:
+    """Orthonormal 8-point cosine transform, (8, 8)."""
+    k = torch.arange(8, device=device).float()
+    basis = ((2 * k[None] + 1) * k[:, None] * math.pi / 16).cos() / 2
+    basis[0] /= math.sqrt(2)
+    return basis
+
+
+def shrink(mask: Tensor, side: int) -> Tensor:
+    """Share of every patch that a mask (N, 1, S, S) covers, (N, side, side)."""
+    return interpolate(mask, size=(side, side), mode="area")[:, 0]

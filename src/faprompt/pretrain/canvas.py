@@ -1,0 +1,206 @@
+"""The random numbers, coordinates and noise fields that scenes and defects are drawn with.
+
+Shapes: N images, S side in pixels, G cells along a side.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample, interpolate, pad
+
+from faprompt.pretrain.photos import PhotoBank
+
+PROFILE_LENGTH = 256
+
+
+@dataclass(slots=True)
+class Scene:
+    """Clean pictures, before the camera; all values in [0, 1]."""
+
+    image: Tensor
+    """(N, 3, S, S)."""
+    foreground: Tensor
+    """(N, 1, S, S): 1 where the thing is that can be damaged."""
+    background: Tensor
+    """(N, 3, S, S): what would be seen if the thing were not there."""
+    part: Tensor | None = None
+    """(N, 1, S, S): one part of many, which can be missing; None if there is none."""
+
+
+class Canvas:
+    """N square pictures in the making; all randomness comes from one generator."""
+
+    def __init__(
+        self, count: int, size: int, generator: torch.Generator, photos: PhotoBank | None = None
+    ) -> None:
+        self.count, self.size, self.generator, self.photos = count, size, generator, photos
+        self.device = generator.device
+        line = (torch.arange(size, device=self.device) + 0.5) * (2 / size) - 1
+        self.x = line.view(1, 1, 1, size)
+        self.y = line.view(1, 1, size, 1)
+        self.pixel = 2 / size
+        """Side of a pixel in the coordinates of ``x`` and ``y``, which run from -1 to 1."""
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Uniform numbers, by default one per picture as (N, 1, 1, 1)."""
+        size = (self.count, *(shape or (1, 1, 1)))
+        number = torch.rand(size, generator=self.generator, device=self.device)
+        return low + (high - low) * number
+
+    def log_uniform(self, low: float, high: float) -> Tensor:
+        """Numbers (N, 1, 1, 1) uniform in their logarithm."""
+        return self.uniform(math.log(low), math.log(high)).exp()
+
+    def chance(self, probability: float) -> Tensor:
+        """1 with a probability, else 0: (N, 1, 1, 1)."""
+        return (self.uniform(0, 1) < probability).float()
+
+    def colour(self, saturation: float = 0.5, low: float = 0.1, high: float = 0.95) -> Tensor:
+        """Random colours (N, 3, 1, 1), grey ones among them."""
+        tint = self.uniform(-1, 1, 3, 1, 1)
+        tint = tint * self.uniform(0, saturation) * self.chance(0.75)
+        value = self.uniform(low, high)
+        return (value + value * (tint - tint.mean(dim=1, keepdim=True))).clamp(0, 1)
+
+    def angle(self) -> Tensor:
+        """Random directions (N, 1, 1, 1) in radians."""
+        return self.uniform(0, 2 * math.pi)
+
+    def rotated(
+        self, angle: Tensor, x: Tensor | None = None, y: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Coordinates along and across a direction, (N, 1, S, S) each."""
+        x, y = (self.x if x is None else x), (self.y if y is None else y)
+        cos, sin = angle.cos(), angle.sin()
+        return x * cos + y * sin, y * cos - x * sin
+
+    def wobbled(self, amount: Tensor | float, slope: float = 1.6) -> tuple[Tensor, Tensor]:
+        """Coordinates bent by smooth noise, (N, 1, S, S) each."""
+        bend = self.fractal(slope, slope, channels=2) * amount
+        return self.x + bend[:, :1], self.y + bend[:, 1:]
+
+    def fractal(
+        self,
+        low: float,
+        high: float,
+        *,
+        stretch: Tensor | float = 1.0,
+        angle: Tensor | None = None,
+        coarsest: Tensor | float = 1.0,
+        channels: int = 1,
+    ) -> Tensor:
+        """Noise with amplitude 1 / frequency ** slope, slope between ``low`` and ``high``.
+
+        Args:
+            low: Smallest slope; 0 is white noise, 2 is smooth clouds.
+            high: Largest slope.
+            stretch: More than 1 draws the grain out along ``angle``.
+            angle: Direction of the grain, (N, 1, 1, 1).
+            coarsest: Lowest frequency in cycles per picture; below it the spectrum is flat.
+            channels: Independent fields per picture.
+
+        Returns:
+            (N, channels, S, S) of mean 0 and standard deviation 1.
+        """
+        side, device = self.size, self.device
+        fy = torch.fft.fftfreq(side, 1 / side, device=device).view(1, 1, side, 1)
+        fx = torch.fft.rfftfreq(side, 1 / side, device=device).view(1, 1, 1, -1)
+        if angle is not None:
+            fx, fy = self.rotated(angle, fx, fy)
+        power = (fx * stretch).square() + (fy / stretch).square()
+        slope = self.uniform(low, high)
+        amplitude = torch.maximum(power, torch.as_tensor(coarsest, device=device).square())
+        amplitude = amplitude.pow(-slope / 2)
+        shape = (self.count, channels, side, side // 2 + 1)
+        white = torch.randn(shape, generator=self.generator, device=device, dtype=torch.complex64)
+        spectrum = white * amplitude
+        spectrum[..., 0, 0] = 0
+        field = torch.fft.irfft2(spectrum, s=(side, side))
+        unit: Tensor = field / field.std(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+        return unit
+
+    def profile(self, at: Tensor, slope: float) -> Tensor:
+        """One random curve per picture, read at positions ``at`` (N, 1, S, S) in [-1, 1]."""
+        frequency = torch.arange(1, PROFILE_LENGTH // 2 + 1, device=self.device).float()
+        white = torch.randn(
+            (self.count, len(frequency)),
+            generator=self.generator,
+            device=self.device,
+            dtype=torch.complex64,
+        )
+        spectrum = torch.cat([torch.zeros_like(white[:, :1]), white * frequency.pow(-slope)], 1)
+        curve = torch.fft.irfft(spectrum, n=PROFILE_LENGTH)
+        curve = curve / curve.std(dim=1, keepdim=True)
+        grid = torch.stack([at[:, 0], torch.zeros_like(at[:, 0])], dim=-1)  # (N, S, S, 2)
+        return grid_sample(curve[:, None, None], grid, align_corners=False, padding_mode="border")
+
+    def cells(
+        self, across: Tensor, jitter: float, x: Tensor, y: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Voronoi cells of a jittered grid.
+
+        Args:
+            across: Cells along a side, (N, 1, 1, 1).
+            jitter: 0 for a square grid, 1 for irregular cells.
+            x: Coordinates, (N, 1, S, S).
+            y: Coordinates, (N, 1, S, S).
+
+        Returns:
+            Distance to the nearest and second nearest centre in units of cells, and a random
+            number in [0, 1] per cell; (N, 1, S, S) each.
+        """
+        table = self.uniform(0, 1, 3, 32 * 32)
+        u, v = (x + 1) / 2 * across, (y + 1) / 2 * across
+        first = torch.full_like(u, 9.0)
+        second, number = first.clone(), first.clone()
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                column, line = u.floor() + dx, v.floor() + dy
+                index = (column % 32 + 32 * (line % 32)).long().flatten(1)  # (N, S * S)
+                own = table.gather(2, index[:, None].expand(-1, 3, -1))
+                own = own.view(self.count, 3, *u.shape[2:])
+                cx = column + 0.5 + jitter * (own[:, :1] - 0.5)
+                cy = line + 0.5 + jitter * (own[:, 1:2] - 0.5)
+                distance = ((u - cx).square() + (v - cy).square()).sqrt()
+                nearer = distance < first
+                second = torch.where(nearer, first, torch.minimum(second, distance))
+                number = torch.where(nearer, own[:, 2:], number)
+                first = torch.minimum(first, distance)
+        return first, second, number
+
+    def soft(self, distance: Tensor, width: float = 1.0) -> Tensor:
+        """Antialiased mask of ``distance`` > 0, in coordinates; ``width`` in pixels."""
+        return (distance / (width * self.pixel) + 0.5).clamp(0, 1)
+
+
+def mix(low: Tensor, high: Tensor, share: Tensor) -> Tensor:
+    """``low`` where ``share`` is 0, ``high`` where it is 1."""
+    return low + (high - low) * share
+
+
+def relief(height: Tensor, angle: Tensor) -> Tensor:
+    """Light on a height field from a direction: about -1 (away) to 1 (towards), (N, 1, S, S)."""
+    dx = torch.zeros_like(height)
+    dy = torch.zeros_like(height)
+    dx[..., 1:-1] = (height[..., 2:] - height[..., :-2]) * (height.shape[-1] / 4)
+    dy[..., 1:-1, :] = (height[..., 2:, :] - height[..., :-2, :]) * (height.shape[-1] / 4)
+    return -(dx * angle.cos() + dy * angle.sin()).clamp(-3, 3) / 3
+
+
+def blurred(image: Tensor, radius: int) -> Tensor:
+    """Blur (N, C, S, S) by about ``radius`` pixels, cheaply: shrink, smooth, enlarge."""
+    side = image.shape[-1]
+    if radius < 2:
+        return _smoothed(image)
+    small = interpolate(image, size=(max(2, side // radius),) * 2, mode="area")
+    return interpolate(_smoothed(small), size=(side, side), mode="bilinear", align_corners=False)
+
+
+def _smoothed(image: Tensor) -> Tensor:
+    """Binomial 3 x 3 smoothing with replicated borders."""
+    wide = pad(image, (1, 1, 0, 0), mode="replicate")
+    image = (wide[..., :-2] + wide[..., 2:]) / 4 + wide[..., 1:-1] / 2
+    tall = pad(image, (0, 0, 1, 1), mode="replicate")
+    return (tall[..., :-2, :] + tall[..., 2:, :]) / 4 + tall[..., 1:-1, :] / 2

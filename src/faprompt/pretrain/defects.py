@@ -1,0 +1,269 @@
+"""Defects with exact masks: each function damages the N pictures of a scene.
+
+All of them have one signature: (canvas, scene) to (damaged picture (N, 3, S, S), mask (N, 1, S, S)
+in [0, 1]); the mask is soft where the damage fades. Shapes: N pictures, S side.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, grid_sample
+
+from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, relief
+
+Damage = tuple[Tensor, Tensor]
+_PLACES = 16  # centres are drawn on a grid of this side
+
+
+def centre_in(canvas: Canvas, where: Tensor) -> tuple[Tensor, Tensor]:
+    """A random point for each picture where ``where`` (N, 1, S, S) is high; (N, 1, 1, 1) each."""
+    share = adaptive_avg_pool2d(where, _PLACES).flatten(1) + 1e-6
+    index = torch.multinomial(share.square(), 1, generator=canvas.generator).view(-1, 1, 1, 1)
+    cell = 2 / _PLACES
+    x = ((index % _PLACES) + canvas.uniform(0.2, 0.8)) * cell - 1
+    y = ((index // _PLACES) + canvas.uniform(0.2, 0.8)) * cell - 1
+    return x, y
+
+
+def blob(canvas: Canvas, where: Tensor, low: float, high: float, *, ragged: float = 0.3) -> Tensor:
+    """Distance to a ragged outline in units of its radius, positive inside, (N, 1, S, S)."""
+    x, y = centre_in(canvas, where)
+    u, v = canvas.rotated(canvas.angle(), canvas.x - x, canvas.y - y)
+    radius = canvas.log_uniform(low, high)
+    squeeze = canvas.uniform(0.6, 1.0)
+    distance = ((u * squeeze / radius).square() + (v / squeeze / radius).square() + 1e-9).sqrt()
+    noise = canvas.fractal(1.3, 1.9, coarsest=2.0) * canvas.uniform(0, ragged)
+    return 1 - distance - noise * (distance < 2)
+
+
+def stroke(canvas: Canvas, where: Tensor, *, rough: float, bend: float) -> tuple[Tensor, Tensor]:
+    """A curved line through a point: distance across and along it, (N, 1, S, S) each.
+
+    The first is in coordinates; the second is 0 in the middle and 1 at the ends.
+    """
+    x, y = centre_in(canvas, where)
+    u, v = canvas.rotated(canvas.angle(), canvas.x - x, canvas.y - y)
+    length = canvas.log_uniform(0.15, 1.0)
+    smooth = canvas.profile(u / 2, 2.5) * canvas.uniform(0, bend)
+    jagged = canvas.profile(u / 2, 1.4) * canvas.uniform(0.2, 1) * rough
+    across = v - (smooth + jagged) * length
+    return across, (u / length).abs()
+
+
+def visible(image: Tensor, colour: Tensor, least: float = 0.15) -> Tensor:
+    """Push a colour (N, 3, 1, 1) away from the picture's mean until it can be seen."""
+    level = image.mean(dim=(2, 3), keepdim=True)
+    gap = colour - level
+    size = gap.abs().mean(dim=1, keepdim=True)
+    away = torch.where(level > 0.5, -least, least) + gap
+    return torch.where(size < least, level + away, colour).clamp(0, 1)
+
+
+def scratch(canvas: Canvas, scene: Scene) -> Damage:
+    """One to three thin lines, side by side, bright or dark."""
+    across, along = stroke(canvas, scene.foreground, rough=0.01, bend=0.25)
+    width = canvas.log_uniform(0.008, 0.03) * (1.05 - along.clamp(0, 1).square())
+    gap, twins = canvas.uniform(0.02, 0.08), canvas.chance(0.4)
+    lines = torch.maximum(
+        width - across.abs(), (width - (across - gap).abs()) * twins - (1 - twins)
+    )
+    mask = canvas.soft(lines) * (along < 1) * scene.foreground
+    sign = torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
+    level = scene.image + sign * canvas.uniform(0.15, 0.6)
+    burr = canvas.soft(width - (across - 2 * width).abs()) * (along < 1) * scene.foreground
+    image = mix(scene.image, level, mask) - sign * 0.1 * burr * (1 - mask)
+    return image, torch.maximum(mask, burr * 0.6)
+
+
+def crack(canvas: Canvas, scene: Scene) -> Damage:
+    """A jagged dark line, thick in the middle, with a branch."""
+    across, along = stroke(canvas, scene.foreground, rough=0.06, bend=0.25)
+    width = canvas.log_uniform(0.01, 0.045) * (1 - along.clamp(0, 1))
+    line = width - across.abs()
+    side = (across - 0.6 * (along * along)).abs()
+    branch = (width * 0.7 - side) * canvas.chance(0.4)
+    mask = canvas.soft(torch.where(branch != 0, torch.maximum(line, branch), line))
+    mask = mask * (along < 1) * scene.foreground
+    dark = scene.image * canvas.uniform(0.0, 0.5)
+    return mix(scene.image, dark, mask), mask
+
+
+def hole(canvas: Canvas, scene: Scene) -> Damage:
+    """A pit or a hole: dark inside, lit at one rim."""
+    inside = blob(canvas, scene.foreground, 0.035, 0.3)
+    mask = canvas.soft(inside * 0.1, 1.5) * scene.foreground
+    floor = torch.minimum(scene.image * 0.6, canvas.colour(0.2, 0.0, 0.3))
+    rim = relief(inside.clamp(0, 0.4) * 0.15, canvas.angle())
+    image = mix(scene.image, floor * (1 - rim * 0.7) - rim * 0.15, mask)
+    return image, mask
+
+
+def dent(canvas: Canvas, scene: Scene) -> Damage:
+    """Light that is bent by a hollow or a bump; the colour stays."""
+    inside = blob(canvas, scene.foreground, 0.08, 0.45, ragged=0.2).clamp(0, 1)
+    height = inside.square() * (3 - 2 * inside)
+    light = relief(height * canvas.uniform(0.12, 0.4), canvas.angle())
+    mask = (inside > 0.05).float() * scene.foreground
+    return scene.image * (1 + light * mask) + 0.15 * light * mask, mask
+
+
+def stain(canvas: Canvas, scene: Scene) -> Damage:
+    """A translucent, uneven spot of another colour."""
+    inside = blob(canvas, scene.foreground, 0.06, 0.5, ragged=0.6)
+    mask = (inside * canvas.uniform(6, 25)).sigmoid() * (inside > -0.2) * scene.foreground
+    tint = visible(scene.image, canvas.colour(0.9))
+    depth = (0.75 + 0.25 * canvas.fractal(1.0, 1.8)).clamp(0.2, 1) * canvas.uniform(0.4, 0.95)
+    return mix(scene.image, tint * (0.5 + 0.5 * scene.image), mask * depth), mask
+
+
+def discolouration(canvas: Canvas, scene: Scene) -> Damage:
+    """A region of another brightness or hue, structure kept."""
+    inside = blob(canvas, scene.foreground, 0.15, 0.65, ragged=0.5)
+    mask = (inside * canvas.uniform(4, 30)).sigmoid() * (inside > -0.25) * scene.foreground
+    gain = 1 + canvas.uniform(0.2, 0.6) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
+    hue = 1 + canvas.uniform(-0.4, 0.4, 3, 1, 1) * canvas.chance(0.6)
+    return mix(scene.image, scene.image * gain * hue, mask), mask
+
+
+def contamination(canvas: Canvas, scene: Scene) -> Damage:
+    """Specks and crumbs within a patch."""
+    patch = blob(canvas, scene.foreground, 0.1, 0.4)
+    x, y = canvas.x.expand(-1, -1, canvas.size, -1), canvas.y.expand(-1, -1, -1, canvas.size)
+    full = canvas.count, 1, canvas.size, canvas.size
+    across = canvas.uniform(8, 26)
+    first, _, number = canvas.cells(across, 0.8, x.expand(full), y.expand(full))
+    size = canvas.uniform(0.2, 0.45) * (0.4 + number)
+    kept = (number > canvas.uniform(0.2, 0.6)) & (patch > 0)
+    mask = ((size - first) / across / canvas.pixel * 2 + 0.5).clamp(0, 1) * kept * scene.foreground
+    colour = visible(scene.image, canvas.colour(0.8), 0.25)
+    return mix(scene.image, colour * (0.7 + 0.3 * number), mask), mask
+
+
+def fibre(canvas: Canvas, scene: Scene) -> Damage:
+    """A hair or thread lying on top, with a shadow."""
+    across, along = stroke(canvas, scene.foreground, rough=0.02, bend=0.6)
+    width = canvas.log_uniform(0.012, 0.04)
+    mask = canvas.soft(width - across.abs()) * (along < 1)
+    shadow = canvas.soft(width - (across - 1.5 * width).abs(), 2) * (along < 1)
+    colour = visible(scene.image, canvas.colour(0.9), 0.25)
+    round_ = 1 - 0.4 * (across / width).clamp(-1, 1).square()
+    image = mix(scene.image * (1 - 0.3 * shadow), colour * round_, mask)
+    return image, torch.maximum(mask, 0.6 * shadow)
+
+
+def chip(canvas: Canvas, scene: Scene) -> Damage:
+    """A piece broken off at the outline: the background shows."""
+    edge = blurred(scene.foreground, max(1, canvas.size // 64))
+    edge = (1 - (2 * edge - 1).abs()).clamp(0, 1)
+    inside = blob(canvas, edge, 0.08, 0.35, ragged=0.4)
+    mask = canvas.soft(inside * 0.15, 1.5) * scene.foreground
+    lip = ((inside.abs() < 0.12) * scene.foreground * (1 - mask)) * canvas.uniform(0, 0.4)
+    return mix(scene.image * (1 - lip), scene.background, mask), torch.maximum(mask, lip)
+
+
+def missing(canvas: Canvas, scene: Scene) -> Damage:
+    """One part of many is not there; without parts, a large piece is cut away."""
+    if scene.part is not None:
+        return mix(scene.image, scene.background, scene.part), scene.part
+    u, _ = canvas.rotated(canvas.angle())
+    mask = canvas.soft(u - canvas.uniform(0.0, 0.5)) * scene.foreground
+    return mix(scene.image, scene.background, mask), mask
+
+
+def bend(canvas: Canvas, scene: Scene) -> Damage:
+    """The structure is pushed sideways or twisted within a region."""
+    x, y = centre_in(canvas, scene.foreground)
+    radius = canvas.log_uniform(0.15, 0.5)
+    dx, dy = canvas.x - x, canvas.y - y
+    inside = (1 - (dx.square() + dy.square()) / radius.square()).clamp(0, 1).square()
+    twist = inside * canvas.uniform(1.0, 3.0) * canvas.chance(0.5)
+    u, v = canvas.rotated(twist, dx, dy)
+    push = inside * radius * canvas.uniform(0.3, 0.8)
+    turn = canvas.angle()
+    grid = torch.cat([u + x + push * turn.cos(), v + y + push * turn.sin()], 1)
+    moved = grid_sample(
+        scene.image, grid.permute(0, 2, 3, 1), align_corners=False, padding_mode="reflection"
+    )
+    return moved, (inside > 0.03).float()
+
+
+def patch(canvas: Canvas, scene: Scene) -> Damage:
+    """A piece of another picture, or of another place, with a hard or soft outline."""
+    other = scene.image.roll(1, 0).rot90(1, (2, 3))
+    if canvas.photos is not None:
+        group = ("material", "object", "scene")
+        photo = canvas.photos.crops(canvas.count, canvas.size, canvas.generator, group)
+        other = mix(other, photo, canvas.chance(0.6))
+    rounded = blob(canvas, scene.foreground, 0.08, 0.45)
+    x, y = centre_in(canvas, scene.foreground)
+    u, v = canvas.rotated(canvas.angle(), canvas.x - x, canvas.y - y)
+    width, height = canvas.log_uniform(0.04, 0.4), canvas.log_uniform(0.04, 0.4)
+    box = torch.minimum(width - u.abs(), height - v.abs())
+    inside = torch.where(canvas.chance(0.5) > 0, box, rounded * 0.2)
+    mask = canvas.soft(inside, 1.5) * scene.foreground
+    return mix(scene.image, other, mask * canvas.uniform(0.6, 1)), mask
+
+
+def smear(canvas: Canvas, scene: Scene) -> Damage:
+    """The structure is wiped away: blurred, slightly paler."""
+    inside = blob(canvas, scene.foreground, 0.12, 0.5, ragged=0.4)
+    mask = (inside * 12).sigmoid() * (inside > -0.2) * scene.foreground
+    wiped = blurred(blurred(scene.image, max(2, canvas.size // 24)), max(1, canvas.size // 48))
+    return mix(scene.image, wiped + canvas.uniform(-0.15, 0.15), mask), mask
+
+
+def misprint(canvas: Canvas, scene: Scene) -> Damage:
+    """A band or box of the picture is shifted or printed twice."""
+    x, y = centre_in(canvas, scene.foreground)
+    long = canvas.chance(0.4)
+    width = torch.where(long > 0, torch.full_like(long, 2.0), canvas.uniform(0.1, 0.5))
+    inside = torch.minimum(
+        width - (canvas.x - x).abs(), canvas.uniform(0.05, 0.3) - (canvas.y - y).abs()
+    )
+    mask = canvas.soft(inside) * scene.foreground
+    shift = max(2, canvas.size // 16)
+    shifted = scene.image.roll((shift, shift // 2), (3, 2))
+    ghost = torch.minimum(scene.image, shifted)
+    return mix(scene.image, mix(shifted, ghost, canvas.chance(0.4)), mask), mask
+
+
+def lump(canvas: Canvas, scene: Scene) -> Damage:
+    """A raised, rounded bump with a shadow at its foot and light on one side."""
+    inside = blob(canvas, scene.foreground, 0.1, 0.5, ragged=0.15)
+    dome = inside.clamp(0, 1)
+    dome = (dome * (2 - dome)).sqrt()
+    light = relief(dome * canvas.uniform(0.1, 0.3), canvas.angle())
+    mask = canvas.soft(inside * 0.2, 2) * scene.foreground
+    tint = 1 + canvas.uniform(-0.25, 0.25, 3, 1, 1)
+    grain = 1 + canvas.fractal(0.8, 1.6) * canvas.uniform(0, 0.08)
+    body = blurred(scene.image, 1) * tint * grain * (1 + 0.7 * light) + 0.1 * light
+    foot = ((inside + 0.12).abs() < 0.12) * scene.foreground * (1 - mask) * 0.3
+    return mix(scene.image * (1 - foot), body, mask), torch.maximum(mask, foot)
+
+
+def bright_focus(canvas: Canvas, scene: Scene) -> Damage:
+    """A brighter focus in tissue: tumour, bleed, overexposed cell."""
+    return _focus(canvas, scene, canvas.uniform(0.2, 0.5))
+
+
+def dark_focus(canvas: Canvas, scene: Scene) -> Damage:
+    """A darker focus in tissue: oedema, necrosis, dead cell."""
+    return _focus(canvas, scene, canvas.uniform(-0.45, -0.2))
+
+
+def _focus(canvas: Canvas, scene: Scene, change: Tensor) -> Damage:
+    inside = blob(canvas, scene.foreground, 0.07, 0.4, ragged=0.4)
+    mask = (inside * canvas.uniform(5, 25)).sigmoid() * (inside > -0.3) * scene.foreground
+    texture = 1 + 0.25 * canvas.fractal(1.0, 1.8)
+    edge = (-((inside - 0.1) / 0.12).square()).exp() * canvas.uniform(-0.5, 0.8)
+    return scene.image + mask * change * (texture + edge), mask
+
+
+def asymmetry(canvas: Canvas, scene: Scene) -> Damage:
+    """A mass: one region swells, its own texture, its surroundings pushed away."""
+    moved, region = bend(canvas, scene)
+    inside = blob(canvas, region, 0.08, 0.25, ragged=0.3)
+    mask = canvas.soft(inside * 0.2, 3) * scene.foreground
+    level = scene.image.mean(dim=(1, 2, 3), keepdim=True) + canvas.uniform(0.05, 0.5)
+    level = level * (1 + 0.15 * canvas.fractal(0.8, 1.6))
+    image = mix(scene.image, moved, scene.foreground)
+    return mix(image, level, mask), torch.maximum(mask, region * scene.foreground)

@@ -1,0 +1,112 @@
+"""What is rendered: kinds of scenes and of defects, their words, and who may see which.
+
+The one place that says which kinds train ``tiny`` and its prompts, which choose between recipes,
+and which are kept for the example images that the demo scores. No torch here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from faprompt.errors import ConfigError
+
+Split = Literal["train", "heldout", "example"]
+Family = Literal["surface", "object", "parts", "scan", "wet", "photo"]
+
+
+@dataclass(frozen=True, slots=True)
+class SceneKind:
+    """One kind of scene: its split, the defects it can have, its words and how often it comes."""
+
+    name: str
+    split: Split
+    family: Family
+    nouns: tuple[str, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DefectKind:
+    """One kind of defect: the scenes it happens to, and its words."""
+
+    name: str
+    families: tuple[Family, ...]
+    states: tuple[str, ...]
+    """Adjectives of the damaged thing: "a scratched object"."""
+    nouns: tuple[str, ...]
+    """What is there: "an object with a scratch"."""
+
+
+_SOLID: tuple[Family, ...] = ("surface", "object", "parts", "photo")
+_THINGS: tuple[Family, ...] = ("object", "parts")
+_BODY: tuple[Family, ...] = ("scan", "wet")
+
+SCENE_KINDS = (
+    SceneKind("stone", "train", "surface", ("stone", "rock", "concrete", "plaster")),
+    SceneKind("granite", "train", "surface", ("granite", "terrazzo", "grains")),
+    SceneKind("wood", "train", "surface", ("wood", "plank", "board")),
+    SceneKind("brushed", "train", "surface", ("metal", "steel", "brushed metal"), 1.5),
+    SceneKind("painted", "train", "surface", ("paint", "plastic", "coating", "paper"), 1.5),
+    SceneKind("grating", "train", "surface", ("grating", "stripes", "corrugated sheet")),
+    SceneKind("weave", "train", "surface", ("fabric", "cloth", "canvas", "weave")),
+    SceneKind("tiles", "train", "surface", ("tiles", "bricks", "pavement")),
+    SceneKind("pebbles", "train", "surface", ("leather", "pebbles", "cells")),
+    SceneKind("solid", "train", "object", ("object", "product", "body", "thing"), 2.0),
+    SceneKind("nut", "train", "object", ("nut", "fruit", "kernel", "food"), 1.5),
+    SceneKind("ring", "train", "object", ("ring", "washer", "seal", "gear")),
+    SceneKind("shaft", "train", "object", ("shaft", "thread", "screw", "cylinder", "bottle"), 1.5),
+    SceneKind("row", "train", "parts", ("parts", "pins", "pills", "row of parts"), 1.5),
+    SceneKind("circuit", "train", "parts", ("circuit board", "board", "electronics")),
+    SceneKind("head_slice", "train", "scan", ("brain", "head", "slice", "scan"), 1.5),
+    SceneKind("wet_tissue", "train", "wet", ("tissue", "mucosa", "bowel", "endoscopy"), 1.5),
+    SceneKind("radiograph", "train", "scan", ("radiograph", "bones", "x-ray")),
+    SceneKind("photo_surface", "train", "photo", ("surface", "material", "texture"), 4.0),
+    SceneKind("photo_scene", "train", "photo", ("photograph", "scene", "picture"), 2.0),
+    SceneKind("photo_object", "train", "object", ("object", "item", "product"), 3.0),
+    SceneKind("marble", "heldout", "surface", ("marble", "stone")),
+    SceneKind("mesh", "heldout", "surface", ("mesh", "grid", "net")),
+    SceneKind("capsule", "heldout", "object", ("capsule", "pill")),
+    SceneKind("plate", "heldout", "parts", ("plate", "panel", "plate with holes")),
+    SceneKind("cell_panel", "heldout", "scan", ("solar cell", "panel")),
+    SceneKind("liver_slice", "heldout", "scan", ("slice", "scan", "organ")),
+    SceneKind("biscuit", "example", "object", ("biscuit", "cookie")),
+    SceneKind("denim", "example", "surface", ("denim", "fabric")),
+    SceneKind("dial", "example", "object", ("dial", "gauge")),
+)
+"""Kinds whose name starts with ``photo_`` need photographs; the others are drawn from noise."""
+
+DEFECT_KINDS = (
+    DefectKind("scratch", _SOLID, ("scratched", "scraped"), ("scratch",)),
+    DefectKind("crack", _SOLID, ("cracked", "fractured"), ("crack", "fracture")),
+    DefectKind("hole", _SOLID, ("punctured", "perforated"), ("hole", "pit")),
+    DefectKind("dent", _SOLID, ("dented", "pressed"), ("dent",)),
+    DefectKind("stain", (*_SOLID, "wet"), ("stained", "dirty"), ("stain", "spot")),
+    DefectKind("discolouration", _SOLID, ("discoloured", "faded"), ("discolouration",)),
+    DefectKind("contamination", _SOLID, ("contaminated", "polluted"), ("contamination", "dirt")),
+    DefectKind("fibre", _SOLID, ("soiled",), ("fibre", "hair")),
+    DefectKind("chip", _THINGS, ("chipped", "broken"), ("broken edge", "chip")),
+    DefectKind("missing", _THINGS, ("incomplete",), ("missing part",)),
+    DefectKind("bend", _SOLID, ("bent", "deformed"), ("bend", "deformation")),
+    DefectKind("patch", _SOLID, ("wrong",), ("wrong pattern", "foreign patch")),
+    DefectKind("smear", _SOLID, ("smeared", "worn"), ("smear", "worn area")),
+    DefectKind("misprint", _SOLID, ("misprinted", "shifted"), ("print error", "shift")),
+    DefectKind("lump", (*_SOLID, "wet"), ("swollen", "lumpy"), ("lump", "bump", "polyp")),
+    DefectKind("bright_focus", _BODY, ("diseased", "abnormal"), ("bright lesion", "tumour")),
+    DefectKind("dark_focus", _BODY, ("diseased", "abnormal"), ("dark lesion", "lesion")),
+    DefectKind("asymmetry", ("scan",), ("displaced",), ("mass", "swelling")),
+)
+
+
+def scenes_of(split: Split, *, photos: bool) -> tuple[SceneKind, ...]:
+    """Scene kinds of a split; without ``photos`` only those drawn from noise."""
+    if split not in get_args(Split):
+        raise ConfigError(f"unknown split {split!r}; known: {', '.join(get_args(Split))}")
+    return tuple(
+        kind
+        for kind in SCENE_KINDS
+        if kind.split == split and (photos or not kind.name.startswith("photo_"))
+    )
+
+
+def defects_of(family: Family) -> tuple[DefectKind, ...]:
+    """Defect kinds that can happen to a family of scenes."""
+    return tuple(kind for kind in DEFECT_KINDS if family in kind.families)

@@ -1,0 +1,162 @@
+"""The renderer: scenes, one defect each, the same scene without it, exact masks.
+
+Shapes: N scenes, S side in pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from faprompt.errors import ConfigError
+from faprompt.pretrain import bodies, defects, textures, things
+from faprompt.pretrain.camera import Camera, decorate
+from faprompt.pretrain.canvas import Canvas, Scene
+from faprompt.pretrain.kinds import (
+    DEFECT_KINDS,
+    SCENE_KINDS,
+    DefectKind,
+    SceneKind,
+    Split,
+    defects_of,
+    scenes_of,
+)
+from faprompt.pretrain.photos import PhotoBank
+
+RENDERER_VERSION = 1
+"""Raised whenever the same seed gives other pictures."""
+
+LEAST_CHANGE = 0.04
+"""Mean change within the mask, of the full range, below which a defect cannot be seen."""
+
+LEAST_PIXELS = 6
+"""Smallest mask in pixels."""
+
+_ROOMS = (textures, things, bodies)
+SCENES: dict[str, Callable[[Canvas], Scene]] = {
+    kind.name: next(getattr(room, kind.name) for room in _ROOMS if hasattr(room, kind.name))
+    for kind in SCENE_KINDS
+}
+DEFECTS: dict[str, Callable[[Canvas, Scene], defects.Damage]] = {
+    kind.name: getattr(defects, kind.name) for kind in DEFECT_KINDS
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """N scenes with a defect and their twins without it."""
+
+    damaged: Tensor
+    """(N, 3, S, S) in [0, 1]."""
+    clean: Tensor
+    """(N, 3, S, S) in [0, 1]: the same scene and camera without the defect."""
+    mask: Tensor
+    """(N, 1, S, S): 1 on the defect; all 0 where the drawn defect could not be seen."""
+    scenes: tuple[SceneKind, ...]
+    defects: tuple[DefectKind, ...]
+
+    @property
+    def visible(self) -> Tensor:
+        """Whether the damaged picture shows a defect at all, (N,) bool."""
+        return self.mask.flatten(1).amax(dim=1) > 0
+
+
+class Renderer:
+    """Draws scenes of one split, each batch from its own seed.
+
+    Args:
+        split: Which scene kinds.
+        photos: Photographs; without them the ``photo_`` kinds are left out.
+        device: Where to draw. The same seed gives the same pictures on the same device.
+    """
+
+    def __init__(
+        self, split: Split, *, photos: PhotoBank | None = None, device: str | torch.device = "cpu"
+    ) -> None:
+        self.device = torch.device(device)
+        self.photos = photos.to(self.device) if photos is not None else None
+        self.kinds = scenes_of(split, photos=photos is not None)
+
+    def render(self, seed: int, count: int, size: int, *, per_kind: int = 2) -> Rendered:
+        """Draw ``count`` scenes and their twins.
+
+        Args:
+            seed: Everything random follows from it.
+            count: N, scenes.
+            size: S, side in pixels; a multiple of 8.
+            per_kind: Scenes that share a kind and a defect kind; they are drawn together.
+
+        Raises:
+            ConfigError: ``size`` is not a multiple of 8, or a number is not positive.
+        """
+        if size % 8 or min(size, count, per_kind) < 1:
+            raise ConfigError(
+                f"cannot render {count} scenes of {size} pixels, {per_kind} per kind: the size "
+                "must be a multiple of 8 and all three positive"
+            )
+        generator = torch.Generator(self.device).manual_seed(seed)
+        weights = torch.tensor([kind.weight for kind in self.kinds])
+        groups = -(-count // per_kind)
+        choice = torch.Generator().manual_seed(seed)
+        chosen = torch.multinomial(weights, groups, replacement=True, generator=choice)
+        pieces, left = [], count
+        for index in chosen.tolist():
+            kind = self.kinds[index]
+            possible = defects_of(kind.family)
+            pick = int(torch.randint(len(possible), (1,), generator=choice))
+            number = min(per_kind, left)
+            canvas = Canvas(number, size, generator, self.photos)
+            pieces.append(self._group(canvas, kind, possible[pick]))
+            left -= number
+        return _joined(pieces)
+
+    def render_kind(self, seed: int, count: int, size: int, *, scene: str, defect: str) -> Rendered:
+        """Draw ``count`` scenes of one kind with one kind of defect, of any split.
+
+        Raises:
+            ConfigError: a name is not known.
+        """
+        scenes = {kind.name: kind for kind in SCENE_KINDS}
+        kinds = {kind.name: kind for kind in DEFECT_KINDS}
+        if scene not in scenes or defect not in kinds:
+            raise ConfigError(f"cannot render {defect!r} on {scene!r}: no such kind")
+        generator = torch.Generator(self.device).manual_seed(seed)
+        canvas = Canvas(count, size, generator, self.photos)
+        return self._group(canvas, scenes[scene], kinds[defect])
+
+    def _group(
+        self,
+        canvas: Canvas,
+        kind: SceneKind,
+        defect: DefectKind,
+    ) -> Rendered:
+        scene = SCENES[kind.name](canvas)
+        if kind.family in {"surface", "photo"}:
+            scene = decorate(canvas, scene)
+        damaged, soft = DEFECTS[defect.name](canvas, scene)
+        mask = (soft > 0.25).float()
+        change = ((damaged.clamp(0, 1) - scene.image) * mask).abs().mean(dim=1, keepdim=True)
+        area = mask.sum(dim=(1, 2, 3), keepdim=True)
+        strength = change.sum(dim=(1, 2, 3), keepdim=True) / area.clamp(min=1)
+        seen = ((strength > LEAST_CHANGE) & (area >= LEAST_PIXELS)).float()
+        damaged = scene.image + (damaged.clamp(0, 1) - scene.image) * seen * (soft > 0.02)
+        camera = Camera(canvas)
+        return Rendered(
+            camera.shoot(damaged),
+            camera.shoot(scene.image),
+            mask * seen,
+            (kind,) * canvas.count,
+            (defect,) * canvas.count,
+        )
+
+
+def _joined(pieces: list[Rendered]) -> Rendered:
+    """Put groups one after another."""
+    return Rendered(
+        torch.cat([piece.damaged for piece in pieces]),
+        torch.cat([piece.clean for piece in pieces]),
+        torch.cat([piece.mask for piece in pieces]),
+        tuple(kind for piece in pieces for kind in piece.scenes),
+        tuple(kind for piece in pieces for kind in piece.defects),
+    )

@@ -1,0 +1,288 @@
+"""The pretraining run: render, align, average, save; resumable after any interruption.
+
+Shapes: N scenes, B = 2 N images, L patches, P sentences, D joint width.
+"""
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from faprompt.clip.model import Clip
+from faprompt.clip.registry import ClipSpec, get_spec
+from faprompt.errors import ConfigError, TrainingError
+from faprompt.pretrain import losses
+from faprompt.pretrain.batches import STATE_PAIRS, Batch, BatchMaker
+from faprompt.pretrain.photos import PhotoBank
+from faprompt.pretrain.recipe import Recipe
+from faprompt.pretrain.renderer import RENDERER_VERSION, Renderer
+from faprompt.pretrain.scoring import score_heldout
+from faprompt.pretrain.vocabulary import packaged_tokenizer
+
+log = logging.getLogger(__name__)
+
+STATE_FILE = "state.pt"
+LOG_FILE = "log.jsonl"
+MAX_SCALE = 100.0
+"""Largest inverse temperature of the contrastive loss, CLIP's own limit."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """How long a run goes on and how often it writes; no influence on the result."""
+
+    minutes: float | None = None
+    """Stop after this time."""
+    steps: int | None = None
+    """Stop at this step, counted from the beginning of the run."""
+    save_minutes: float = 4.0
+    """Time between two states on disk."""
+    score_steps: int = 200
+    """Steps between two looks at the held-out kinds; 0 for none."""
+    log_steps: int = 10
+    """Steps between two lines of the log."""
+
+
+class Pretraining:
+    """A run in memory: towers, averaged weights, optimiser and the number of steps done."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        spec: ClipSpec | None = None,
+        photos: PhotoBank | None = None,
+        tokenizer: Tokenizer | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.recipe, self.spec = recipe, spec or get_spec("tiny")
+        self.tokenizer = tokenizer or packaged_tokenizer()
+        self.device = torch.device(device)
+        renderer = Renderer("train", photos=photos, device=self.device)
+        self.maker = BatchMaker(renderer, recipe, self.spec, self.tokenizer)
+        with torch.random.fork_rng():
+            torch.manual_seed(recipe.seed)
+            self.clip = initialised(Clip(self.spec)).to(self.device)
+        self.average = {name: value.clone() for name, value in self.clip.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(self.clip, recipe.weight_decay),
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        self.steps = 0
+        self.seconds = 0.0
+
+    def step(self) -> dict[str, float]:
+        """One step: render, compare, learn, average. Returns the terms of the loss.
+
+        The parts of a step run side by side in threads, each on one core: on two shared cores
+        that is faster than two cores per operation, and the sum does not depend on timing.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        began = time.monotonic()
+        with ThreadPoolExecutor(self.recipe.parts) as pool:
+            results = list(pool.map(self._part, range(self.recipe.parts)))
+        terms = {k: sum(r[0][k] for r in results) / len(results) for k in results[0][0]}
+        if not all(math.isfinite(value) for value in terms.values()):
+            raise TrainingError(f"step {self.steps}: loss {terms}; lower learning_rate")
+        gradients = [sum(g) / len(results) for g in zip(*(r[1] for r in results), strict=True)]
+        self._learn(gradients)
+        self.steps += 1
+        wall = time.monotonic() - began
+        self.seconds += wall
+        return {**terms, "wall": wall}
+
+    def _part(self, part: int) -> tuple[dict[str, float], Sequence[Tensor]]:
+        """Loss terms and gradients of one part of the step."""
+        torch.set_num_threads(1)
+        batch = self.maker.make(self.steps, part)
+        terms = loss_terms(self.clip, batch)
+        weights = asdict(self.recipe.weights)
+        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        gradients = torch.autograd.grad(loss, list(self.clip.parameters()))
+        return {name: value.item() for name, value in terms.items()}, gradients
+
+    def _learn(self, gradients: Sequence[Tensor | float]) -> None:
+        for group in self.optimiser.param_groups:
+            warm = min(1.0, (self.steps + 1) / max(1, self.recipe.warmup_steps))
+            group["lr"] = self.recipe.learning_rate * warm
+        for parameter, gradient in zip(self.clip.parameters(), gradients, strict=True):
+            parameter.grad = torch.as_tensor(gradient)
+        nn.utils.clip_grad_norm_(self.clip.parameters(), self.recipe.gradient_norm)
+        self.optimiser.step()
+        with torch.no_grad():
+            self.clip.logit_scale.clamp_(max=math.log(MAX_SCALE))
+            # A young average must forget the random start: the usual ramp.
+            decay = min(self.recipe.average, (1 + self.steps) / (10 + self.steps))
+            for name, value in self.clip.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+
+    def averaged(self) -> Clip:
+        """The towers with the averaged weights, ready to use."""
+        clip = Clip(self.spec).to(self.device)
+        clip.load_state_dict(self.average)
+        return clip.frozen()
+
+    def save(self, folder: Path) -> None:
+        """Write the state so that a run killed at any moment leaves a whole file."""
+        state: dict[str, Any] = {
+            "recipe": asdict(self.recipe),
+            "renderer": RENDERER_VERSION,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "clip": self.clip.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+        }
+        temporary = folder / f"{STATE_FILE}.{os.getpid()}.tmp"
+        torch.save(state, temporary)
+        temporary.replace(folder / STATE_FILE)
+
+    def resume(self, folder: Path) -> None:
+        """Continue from the state in ``folder``.
+
+        Raises:
+            ConfigError: the state belongs to another recipe; the differences are named.
+        """
+        path = folder / STATE_FILE
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        mine, theirs = asdict(self.recipe), state["recipe"]
+        # Stages may be re-planned: they say how long a run goes on, not what it was.
+        odd = [k for k in mine if k != "stages" and mine[k] != theirs.get(k)]
+        if odd:
+            raise ConfigError(
+                f"{path} was made with other settings: "
+                + ", ".join(f"{k} {theirs.get(k)!r}, now {mine[k]!r}" for k in odd)
+                + ". Use that recipe or another --out."
+            )
+        if state["renderer"] != RENDERER_VERSION:
+            log.warning("%s: renderer %s then, %s now", path, state["renderer"], RENDERER_VERSION)
+        self.clip.load_state_dict(state["clip"])
+        self.average = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.steps, self.seconds = state["steps"], state["seconds"]
+
+
+def loss_terms(clip: Clip, batch: Batch) -> dict[str, Tensor]:
+    """The terms of the loss by the names of :class:`~faprompt.pretrain.recipe.LossWeights`."""
+    features = clip.visual.dual(batch.images)
+    text = clip.text(batch.tokens)  # (B + 2 * STATE_PAIRS, D)
+    own, normal, abnormal = text.split([len(batch.images), STATE_PAIRS, STATE_PAIRS])
+    scenes = len(batch.images) // 2
+    patches = features.patches()  # (B, L, D)
+    general = losses.abnormality_logits(patches, normal[batch.state], abnormal[batch.state])
+    # An image against its own captions: that of its twin, and that with the defect's words.
+    damaged, clean = own[:scenes].repeat(2, 1), own[scenes:].repeat(2, 1)
+    worded = losses.abnormality_logits(patches, clean, damaged)
+    seen = batch.label[:scenes].repeat(2) > 0  # an invisible defect has no words
+    whole = losses.abnormality_logits(
+        features.image[:, None], normal[batch.state], abnormal[batch.state]
+    )
+    return {
+        "dense": (
+            losses.dense_loss(general, batch.cover)
+            + losses.dense_loss(worded[seen], batch.cover[seen])
+        )
+        / 2,
+        "image": losses.image_loss(whole[:, 0], batch.label),
+        "peak": losses.peak_loss(general, batch.label),
+        "caption": losses.caption_loss(features.image, own, clip.logit_scale.exp(), batch.same),
+    }
+
+
+def initialised(clip: Clip) -> Clip:
+    """Small residual branches at the start, as OpenAI's CLIP has them."""
+    for tower in (clip.visual.transformer, clip.text.transformer):
+        depth = len(tower.resblocks)
+        for module in tower.resblocks:
+            block: Any = module
+            width = block.ln_1.normalized_shape[0]
+            nn.init.normal_(block.attn.in_proj_weight, std=width**-0.5)
+            nn.init.normal_(block.attn.out_proj.weight, std=width**-0.5 * (2 * depth) ** -0.5)
+            nn.init.normal_(block.mlp.c_fc.weight, std=(2 * width) ** -0.5)
+            nn.init.normal_(block.mlp.c_proj.weight, std=width**-0.5 * (2 * depth) ** -0.5)
+            for layer in (block.attn.out_proj, block.mlp.c_fc, block.mlp.c_proj):
+                nn.init.zeros_(layer.bias)
+    return clip
+
+
+def parameter_groups(clip: Clip, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; gains, biases, positions and tokens do not."""
+    names = dict(clip.named_parameters())
+    plain = {
+        name
+        for name, value in names.items()
+        if value.ndim < 2 or "embedding" in name or name == "logit_scale"
+    }
+    return [
+        {"params": [v for n, v in names.items() if n not in plain], "weight_decay": weight_decay},
+        {"params": [v for n, v in names.items() if n in plain], "weight_decay": 0.0},
+    ]
+
+
+def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False) -> None:
+    """Train until the pace says stop; states and the log go to ``folder``.
+
+    Raises:
+        ConfigError: ``folder`` holds a run and ``resume`` is off, or the other way round.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / STATE_FILE).exists():
+        if not resume:
+            raise ConfigError(f"{folder} holds a run already; add --resume or name another --out")
+        run.resume(folder)
+    began = saved = time.monotonic()
+    note(
+        folder,
+        {
+            "event": "start",
+            "recipe": run.recipe.digest,
+            "step": run.steps,
+            "renderer": RENDERER_VERSION,
+            "photos": run.maker.renderer.photos is not None,
+        },
+    )
+    while not _over(run, pace, began):
+        terms = run.step()
+        if run.steps % pace.log_steps == 0:
+            note(
+                folder,
+                {
+                    "step": run.steps,
+                    "size": run.recipe.size_at(run.steps - 1),
+                    **{name: round(value, 4) for name, value in terms.items()},
+                },
+            )
+        if pace.score_steps and run.steps % pace.score_steps == 0:
+            score = score_heldout(run.averaged(), run.tokenizer)
+            note(folder, {"step": run.steps, "event": "heldout", **asdict(score)})
+        if time.monotonic() - saved > pace.save_minutes * 60:
+            run.save(folder)
+            saved = time.monotonic()
+    run.save(folder)
+    note(folder, {"event": "stop", "step": run.steps, "seconds": round(run.seconds)})
+
+
+def note(folder: Path, line: dict[str, Any]) -> None:
+    """Add a line to the run's log."""
+    with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    log.info("%s", line)
+
+
+def _over(run: Pretraining, pace: Pace, began: float) -> bool:
+    if pace.steps is not None and run.steps >= pace.steps:
+        return True
+    return pace.minutes is not None and time.monotonic() - began > pace.minutes * 60
