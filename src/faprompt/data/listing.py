@@ -21,7 +21,9 @@ class Listed:
     """Relative to the folder that was named; the file's own name where a file was named."""
 
 
-def list_images(arguments: Iterable[str], lines: Iterable[str] = ()) -> list[Listed]:
+def list_images(
+    arguments: Iterable[str], lines: Iterable[str] = (), *, exclude: Path | None = None
+) -> list[Listed]:
     """Expand files, folders (with all below), globs, and ``-`` for a list of these.
 
     A file that was named is listed whether it exists or not, so that it is reported as its own
@@ -30,6 +32,7 @@ def list_images(arguments: Iterable[str], lines: Iterable[str] = ()) -> list[Lis
     Args:
         arguments: As typed.
         lines: Paths, one each, that ``-`` stands for.
+        exclude: Folder whose files are not listed: where results of an earlier run may lie.
 
     Raises:
         DataError: nothing at all was found.
@@ -37,12 +40,17 @@ def list_images(arguments: Iterable[str], lines: Iterable[str] = ()) -> list[Lis
     arguments = list(arguments)
     found: dict[Path, Listed] = {}
     for argument in arguments:
-        inner = (line.rstrip("\r\n") for line in lines) if argument == STANDARD_INPUT else [argument]
+        inner = (
+            (line.rstrip("\r\n") for line in lines) if argument == STANDARD_INPUT else [argument]
+        )
         for text in inner:
             for listed in _expand(text) if text else ():
-                found.setdefault(listed.path, listed)
+                if exclude is None or exclude not in listed.path.parents:
+                    found.setdefault(listed.path, listed)
     if not found:
-        raise DataError(f"{', '.join(arguments)}: no images found; needed are image files or folders")
+        raise DataError(
+            f"{', '.join(arguments)}: no images found; needed are image files or folders"
+        )
     return list(found.values())
 
 
@@ -52,7 +60,7 @@ def _expand(text: str) -> Iterator[Listed]:
         for image in images_below(path):
             yield Listed(image, PurePosixPath(image.relative_to(path).as_posix()))
     elif not os.path.lexists(path) and glob.has_magic(text):
-        for match in sorted(glob.glob(str(path), recursive=True)):
+        for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 (absolute patterns)
             yield from _expand_match(Path(match))
     else:
         yield Listed(path, PurePosixPath(path.name))

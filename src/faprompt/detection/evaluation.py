@@ -1,0 +1,233 @@
+"""How well a detector does on a labelled data set: per class, then the plain mean."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, stack
+
+from faprompt.data.loading import in_groups, map_ordered
+from faprompt.data.masks import read_mask
+from faprompt.data.samples import Dataset, Sample
+from faprompt.detection.detector import Detector
+from faprompt.detection.spool import MapSpool
+from faprompt.errors import DataError, FAPromptError, MetricError
+from faprompt.metrics.pixel import FPR_LIMIT, PixelResult, pixel_metrics
+from faprompt.metrics.ranking import auroc, average_precision, f1_max
+
+IMAGE_METRICS: dict[str, Callable[..., float]] = {
+    "image_auroc": auroc,
+    "image_ap": average_precision,
+    "image_f1max": f1_max,
+}
+PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1max", "pixel_aupro")
+METRICS = (*IMAGE_METRICS, *PIXEL_METRICS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassResult:
+    """Figures of one class."""
+
+    name: str
+    values: dict[str, float | None]
+    """Metric to fraction, None where undefined."""
+    undefined: dict[str, str]
+    """Metric to the reason."""
+    error_limits: dict[str, float]
+    """Pixel metric to a limit of its absolute error from binning."""
+    normal: int
+    anomalous: int
+    unknown_masks: int
+    """Images left out of the pixel metrics because their mask is unknown."""
+    scores: list[tuple[str, int, float]] = field(repr=False)
+    """Image path, label and score."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """Figures of one data set."""
+
+    classes: list[ClassResult]
+    unreadable: dict[str, str]
+    """Image or mask path to the reason."""
+    unlabelled: int
+    seconds: float
+    images: int
+
+    def mean(self) -> tuple[dict[str, float | None], dict[str, str]]:
+        """Plain mean over the classes in which a metric is defined, and reasons where in none."""
+        values: dict[str, float | None] = {}
+        undefined: dict[str, str] = {}
+        for name in METRICS:
+            defined = [v for c in self.classes if (v := c.values[name]) is not None]
+            values[name] = math.fsum(defined) / len(defined) if defined else None
+            if not defined:
+                reasons = sorted({c.undefined[name] for c in self.classes})
+                undefined[name] = "; ".join(reasons)
+        return values, undefined
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values: ``classes``, ``mean``, counts and timing."""
+        mean, undefined = self.mean()
+        return {
+            "classes": {c.name: _class_dict(c) for c in self.classes},
+            "mean": mean | {"undefined": undefined},
+            "counts": {
+                "classes": len(self.classes),
+                "images": self.images,
+                "normal": sum(c.normal for c in self.classes),
+                "anomalous": sum(c.anomalous for c in self.classes),
+                "unknown_masks": sum(c.unknown_masks for c in self.classes),
+                "unlabelled": self.unlabelled,
+                "unreadable": len(self.unreadable),
+            },
+            "unreadable": self.unreadable,
+            "timing": {
+                "seconds": self.seconds,
+                "milliseconds_per_image": 1000 * self.seconds / max(1, self.images),
+            },
+        }
+
+
+def _class_dict(result: ClassResult) -> dict[str, Any]:
+    return result.values | {
+        "undefined": result.undefined,
+        "error_limits": result.error_limits,
+        "normal": result.normal,
+        "anomalous": result.anomalous,
+        "unknown_masks": result.unknown_masks,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to evaluate."""
+
+    fpr_limit: float = FPR_LIMIT
+    batch_size: int | None = None
+    workers: int = 2
+
+
+def evaluate(
+    detector: Detector,
+    dataset: Dataset,
+    settings: Settings | None = None,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Evaluation:
+    """Score a labelled data set; pixel metrics at input size, as published (METHOD section 7).
+
+    Args:
+        detector: What to evaluate.
+        dataset: Its unlabelled samples are counted and left out.
+        settings: Batch size, threads, limit of the AUPRO.
+        progress: Called with the number of images done since the last call.
+
+    Raises:
+        DataError: no labelled image can be read.
+    """
+    settings = settings or Settings()
+    started = time.perf_counter()
+    unreadable: dict[str, str] = {}
+    results = []
+    for name in dataset.classes:
+        samples = [s for s in dataset.of_class(name) if s.label is not None]
+        if not samples:
+            continue
+        with MapSpool() as spool:
+            run = _Run(detector, settings, spool, unreadable)
+            run.score(samples, progress)
+            if run.scores:
+                results.append(_class_result(name, run, settings))
+    if not results:
+        raise DataError(
+            f"{dataset.root}: no readable labelled images to evaluate; images in a plain folder "
+            "have no labels: use `faprompt predict`, or folders `normal` and `anomalous`"
+        )
+    return Evaluation(
+        classes=results,
+        unreadable=unreadable,
+        unlabelled=dataset.counts().unlabelled,
+        seconds=time.perf_counter() - started,
+        images=sum(len(r.scores) for r in results),
+    )
+
+
+class _Run:
+    """Scores one class; maps of known masks go to the spool."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        settings: Settings,
+        spool: MapSpool,
+        unreadable: dict[str, str],
+    ) -> None:
+        self.detector, self.settings, self.spool = detector, settings, spool
+        self.unreadable = unreadable
+        self.scores: list[tuple[str, int, float]] = []
+        self.unknown_masks = 0
+
+    def score(self, samples: Sequence[Sample], progress: Callable[[int], None]) -> None:
+        size = self.settings.batch_size or self.detector.batch_size
+        workers = self.settings.workers
+        results = map_ordered(self._read, samples, workers=workers, ahead=max(1, workers, size))
+        for group in in_groups(results, size):
+            usable = []
+            for sample, result in group:
+                if isinstance(result, FAPromptError):
+                    self.unreadable[str(sample.image_path)] = str(result)
+                else:
+                    usable.append((sample, *result))
+            if usable:
+                self._score_batch(usable)
+            progress(len(group))
+
+    def _read(self, sample: Sample) -> tuple[Tensor, NDArray[np.bool_] | None]:
+        mask = read_mask(sample, self.detector.input_size)
+        return self.detector.read(sample.image_path)[1], mask
+
+    def _score_batch(self, batch: list[tuple[Sample, Tensor, NDArray[np.bool_] | None]]) -> None:
+        scores, maps = self.detector.score(stack([pixels for _, pixels, _ in batch]))
+        for (sample, _, mask), score, array in zip(
+            batch, scores.tolist(), maps.numpy(), strict=True
+        ):
+            self.scores.append((str(sample.image_path), int(sample.label or 0), score))
+            if mask is None:
+                self.unknown_masks += 1
+            else:
+                self.spool.append(array, mask)
+
+
+def _class_result(name: str, run: _Run, settings: Settings) -> ClassResult:
+    labels = np.array([label for _, label, _ in run.scores])
+    scores = np.array([score for _, _, score in run.scores])
+    values: dict[str, float | None] = {}
+    undefined: dict[str, str] = {}
+    for metric, function in IMAGE_METRICS.items():
+        try:
+            values[metric] = function(scores, labels)
+        except MetricError as error:
+            values[metric], undefined[metric] = None, str(error)
+    pixels = pixel_metrics(lambda: iter(run.spool), fpr_limit=settings.fpr_limit)
+    values |= {metric: getattr(pixels, metric) for metric in PIXEL_METRICS}
+    undefined |= _pixel_reasons(pixels, run)
+    return ClassResult(
+        name=name,
+        values=values,
+        undefined=undefined,
+        error_limits=pixels.error_limits,
+        normal=int((labels == 0).sum()),
+        anomalous=int((labels == 1).sum()),
+        unknown_masks=run.unknown_masks,
+        scores=run.scores,
+    )
+
+
+def _pixel_reasons(pixels: PixelResult, run: _Run) -> dict[str, str]:
+    note = f" ({run.unknown_masks} images have no known mask)" if run.unknown_masks else ""
+    return {metric: reason + note for metric, reason in pixels.undefined.items()}

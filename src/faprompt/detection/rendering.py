@@ -1,0 +1,63 @@
+"""Heat maps on one fixed colour scale, so that a normal image looks calm. Shapes: H x W pixels."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from faprompt.errors import ConfigError
+
+STRONGEST = 0.65  # of the colour over the image
+# From amber to dark red: distinct on grey and on most colours, and ordered for colour-blind eyes.
+STOPS = np.array(
+    [[255, 214, 64], [255, 150, 20], [232, 60, 20], [150, 0, 40]], dtype=np.float32
+)  # (4, 3)
+
+
+def strength(anomaly_map: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
+    """How much colour each pixel gets, (H, W) in [0, 1]: 0 up to the lower limit, 1 from the upper.
+
+    Raises:
+        ConfigError: the limits are not ascending.
+    """
+    low, high = limits
+    if not low < high:
+        raise ConfigError(f"colour limits must be ascending, got {low:g} and {high:g}")
+    values = (anomaly_map - np.float32(low)) / np.float32(high - low)
+    return values.clip(0, 1)
+
+
+def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colour of each value in [0, 1]: (H, W) to (H, W, 3) in [0, 255]."""
+    position = values * (len(STOPS) - 1)
+    index = np.minimum(position.astype(np.int64), len(STOPS) - 2)
+    share = (position - index)[..., None]
+    mixed: NDArray[np.float32] = STOPS[index] * (1 - share) + STOPS[index + 1] * share
+    return mixed
+
+
+def overlay(
+    image: Image.Image, anomaly_map: NDArray[np.float32], limits: tuple[float, float]
+) -> Image.Image:
+    """Blend the heat map over its image; where nothing is suspicious the image stays as it is.
+
+    Args:
+        image: RGB, W x H.
+        anomaly_map: (H, W), in [0, 1].
+        limits: Anomaly values where colour starts and where it is full; the same for all images.
+    """
+    values = strength(anomaly_map, limits)
+    pixels = np.array(image)
+    top, bottom, left, right = _bounds(values)
+    part = values[top:bottom, left:right]  # most images are calm: blend only where there is colour
+    share = (STRONGEST * np.sqrt(part))[..., None]
+    region = pixels[top:bottom, left:right]
+    blended = region * (1 - share) + colours(part) * share
+    pixels[top:bottom, left:right] = (blended + 0.5).astype(np.uint8)
+    return Image.fromarray(pixels)
+
+
+def _bounds(values: NDArray[np.float32]) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(values.any(axis=1)), np.flatnonzero(values.any(axis=0))
+    if not rows.size:
+        return 0, 0, 0, 0
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
