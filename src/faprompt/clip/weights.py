@@ -1,7 +1,9 @@
 """A frozen backbone from any published weight file, checked before a number of it is used."""
 
+import hashlib
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +32,7 @@ class Backbone:
     """In evaluation mode; no parameter learns."""
     spec: ClipSpec
     checksum: str
-    """SHA-256 of the weight file: what learned prompts and cached features are tied to."""
+    """:func:`fingerprint` of the weights: what learned prompts and cached features are tied to."""
     source: str
     """In words: a path, a hub id or the package."""
 
@@ -77,9 +79,9 @@ def load_weights(
         WeightsError: the weights are missing, damaged, unsafe or of another model.
     """
     file = weight_file(path)
-    checksum = sha256_of(file)
-    verify_checksum(file, checksum, spec)
+    verify_checksum(file, sha256_of(file), spec)
     state = build_state(file, spec)
+    checksum = fingerprint(state)
     clip = empty_clip(spec)
     converted = {
         name: state.pop(name).to(device=device, dtype=dtype).contiguous()  # one at a time
@@ -87,6 +89,28 @@ def load_weights(
     }
     clip.load_state_dict(converted, assign=True)
     return Backbone(clip.frozen(), spec, checksum, source or str(path))
+
+
+def fingerprint(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of weights, whatever file they came from: the same in every published layout.
+
+    Values count in fp16, because OpenAI's files hold most of them so and others hold the same
+    numbers in fp32. About two seconds for the largest models.
+
+    Args:
+        state: Tensors under canonical names, on the CPU, before conversion to another precision.
+
+    Example:
+        >>> weights = {"a": torch.ones(2), "b": torch.zeros(1)}
+        >>> fingerprint(weights) == fingerprint({n: weights[n].double() for n in ("b", "a")})
+        True
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        values = state[name].half().contiguous()
+        digest.update(f"{name} {tuple(values.shape)}\n".encode())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def build_state(path: Path, spec: ClipSpec) -> dict[str, Tensor]:
