@@ -109,7 +109,7 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
     for name in sorted(state):
         values = state[name].half().contiguous()
         digest.update(f"{name} {tuple(values.shape)}\n".encode())
-        digest.update(values.reshape(-1).view(torch.uint8).numpy())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
