@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from random import Random
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from faprompt.clip.registry import ClipSpec
+from faprompt.clip.tokenizer import Tokenizer
 from faprompt.pretrain import captions
 from faprompt.pretrain.camera import shrink
 from faprompt.pretrain.recipe import Recipe
 from faprompt.pretrain.renderer import Rendered, Renderer
-from faprompt.pretrain.vocabulary import encode
 
 STATE_PAIRS = 4
 """Sentence pairs without the scene's words per step."""
@@ -72,7 +71,7 @@ def batch_of(rendered: Rendered, random: Random, spec: ClipSpec, tokenizer: Toke
         images=normalised(torch.cat([rendered.damaged, rendered.clean]), spec),
         cover=shrink(mask, size // spec.patch_size).flatten(1),
         label=torch.cat([rendered.visible, torch.zeros_like(rendered.visible)]).float(),
-        tokens=encode(tokenizer, sentences, limit=spec.context_length).to(device),
+        tokens=tokenizer.encode(sentences, spec.context_length).to(device),
         state=state.repeat(2).to(device),
         same=same.to(device),
     )

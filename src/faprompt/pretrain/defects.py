@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, grid_sample
 
 from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, relief
+from faprompt.pretrain.textures import ramp
 
 Damage = tuple[Tensor, Tensor]
 _PLACES = 16  # centres are drawn on a grid of this side
@@ -188,7 +189,9 @@ def bend(canvas: Canvas, scene: Scene) -> Damage:
 
 def patch(canvas: Canvas, scene: Scene) -> Damage:
     """A piece of another picture, or of another place, with a hard or soft outline."""
-    other = scene.image.roll(1, 0).rot90(1, (2, 3))
+    # A turned piece of the same noise cannot be told from its place: half get a new pattern.
+    drawn = ramp(canvas, canvas.fractal(0.2, 1.8, stretch=canvas.log_uniform(1, 12)))
+    other = mix(scene.image.roll(1, 0).rot90(1, (2, 3)), drawn, canvas.chance(0.6))
     if canvas.photos is not None:
         group = ("material", "object", "scene")
         photo = canvas.photos.crops(canvas.count, canvas.size, canvas.generator, group)

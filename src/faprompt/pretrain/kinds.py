@@ -88,7 +88,12 @@ DEFECT_KINDS = (
     DefectKind("bend", _SOLID, ("bent", "deformed"), ("bend", "deformation")),
     DefectKind("patch", _SOLID, ("wrong",), ("wrong pattern", "foreign patch")),
     DefectKind("smear", _SOLID, ("smeared", "worn"), ("smear", "worn area")),
-    DefectKind("misprint", _SOLID, ("misprinted", "shifted"), ("print error", "shift")),
+    DefectKind(
+        "misprint",
+        ("object", "parts", "photo"),
+        ("misprinted", "shifted"),
+        ("print error", "shift"),
+    ),
     DefectKind("lump", (*_SOLID, "wet"), ("swollen", "lumpy"), ("lump", "bump", "polyp")),
     DefectKind("bright_focus", _BODY, ("diseased", "abnormal"), ("bright lesion", "tumour")),
     DefectKind("dark_focus", _BODY, ("diseased", "abnormal"), ("dark lesion", "lesion")),

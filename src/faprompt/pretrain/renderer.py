@@ -12,7 +12,7 @@ from torch import Tensor
 from faprompt.errors import ConfigError
 from faprompt.pretrain import bodies, defects, textures, things
 from faprompt.pretrain.camera import Camera, decorate
-from faprompt.pretrain.canvas import Canvas, Scene
+from faprompt.pretrain.canvas import Canvas, Scene, blurred
 from faprompt.pretrain.kinds import (
     DEFECT_KINDS,
     SCENE_KINDS,
@@ -24,7 +24,7 @@ from faprompt.pretrain.kinds import (
 )
 from faprompt.pretrain.photos import PhotoBank
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 """Raised whenever the same seed gives other pictures."""
 
 LEAST_CHANGE = 0.04
@@ -135,8 +135,11 @@ class Renderer:
         if kind.family in {"surface", "photo"}:
             scene = decorate(canvas, scene)
         damaged, soft = DEFECTS[defect.name](canvas, scene)
-        mask = (soft > 0.25).float()
-        change = ((damaged.clamp(0, 1) - scene.image) * mask).abs().mean(dim=1, keepdim=True)
+        change = (damaged.clamp(0, 1) - scene.image).abs().mean(dim=1, keepdim=True)
+        # A shift or a patch may leave plain places as they were: those are no defect.
+        touched = blurred(change, max(2, canvas.size // 48)) > LEAST_CHANGE / 4
+        mask = ((soft > 0.25) & touched).float()
+        change = change * mask
         area = mask.sum(dim=(1, 2, 3), keepdim=True)
         strength = change.sum(dim=(1, 2, 3), keepdim=True) / area.clamp(min=1)
         seen = ((strength > LEAST_CHANGE) & (area >= LEAST_PIXELS)).float()

@@ -6,16 +6,15 @@ Shapes: B images, L patches, S side.
 from dataclasses import dataclass
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from faprompt.clip.model import Clip
+from faprompt.clip.tokenizer import Tokenizer
 from faprompt.pretrain import captions
 from faprompt.pretrain.batches import normalised
 from faprompt.pretrain.losses import abnormality_logits
 from faprompt.pretrain.renderer import Renderer
-from faprompt.pretrain.vocabulary import encode
 
 HELDOUT_SEED = 900_000_000_000
 """Far from the seeds of training, which count up from the recipe's seed."""
@@ -49,8 +48,8 @@ def score_heldout(
     """
     device = clip.visual.proj.device
     renderer = Renderer("heldout", device=device)
-    tokens = encode(tokenizer, captions.METHOD_PAIR, limit=clip.spec.context_length).to(device)
-    text = clip.text(tokens)
+    tokens = tokenizer.encode(captions.METHOD_PAIR, clip.spec.context_length)
+    text = clip.text(tokens.to(device))
     scores, labels, maps, masks = [], [], [], []
     for first in range(0, scenes, CHUNK):
         count = min(CHUNK, scenes - first)

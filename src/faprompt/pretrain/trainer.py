@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, get_spec
+from faprompt.clip.tokenizer import Tokenizer, load_tokenizer
 from faprompt.errors import ConfigError, TrainingError
 from faprompt.pretrain import losses
 from faprompt.pretrain.batches import STATE_PAIRS, Batch, BatchMaker
@@ -27,7 +27,6 @@ from faprompt.pretrain.photos import PhotoBank
 from faprompt.pretrain.recipe import Recipe
 from faprompt.pretrain.renderer import RENDERER_VERSION, Renderer
 from faprompt.pretrain.scoring import score_heldout
-from faprompt.pretrain.vocabulary import packaged_tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ class Pretraining:
         device: str | torch.device = "cpu",
     ) -> None:
         self.recipe, self.spec = recipe, spec or get_spec("tiny")
-        self.tokenizer = tokenizer or packaged_tokenizer()
+        self.tokenizer = tokenizer or load_tokenizer(self.spec)
         self.device = torch.device(device)
         renderer = Renderer("train", photos=photos, device=self.device)
         self.maker = BatchMaker(renderer, recipe, self.spec, self.tokenizer)

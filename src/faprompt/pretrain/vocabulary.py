@@ -1,21 +1,16 @@
-"""The embedded backbone's own vocabulary: lower-case byte-pair pieces of inspection words.
+"""The embedded backbone's own vocabulary: lower-case byte-pair pieces of inspection words."""
 
-Shapes: P sentences, T positions.
-"""
-
-from collections.abc import Iterable, Sequence
-from importlib.resources import files
+from collections.abc import Iterable
 from random import Random
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from torch import Tensor
 
-from faprompt.errors import ConfigError
+from faprompt.clip.tokenizer import END, START
 from faprompt.pretrain import captions
 from faprompt.pretrain.kinds import DEFECT_KINDS, SCENE_KINDS
 
-PAD, START, END, UNKNOWN = "<pad>", "<start>", "<end>", "<unknown>"
+PAD, UNKNOWN = "<|padding|>", "<|unknown|>"
 SPECIAL = (PAD, START, END, UNKNOWN)  # in the order of their ids, from 0
 MAX_TOKENS = 2048
 
@@ -91,23 +86,3 @@ def build_tokenizer() -> Tokenizer:
         single=f"{START} $A {END}", special_tokens=ends
     )
     return tokenizer
-
-
-def packaged_tokenizer() -> Tokenizer:
-    """The tokenizer that ships with ``tiny``."""
-    text = files("faprompt").joinpath("assets/tiny/tokenizer.json").read_text("utf-8")
-    return Tokenizer.from_str(text)
-
-
-def encode(tokenizer: Tokenizer, texts: Sequence[str], *, limit: int) -> Tensor:
-    """Token ids (P, T), padded with 0 after the end token; T is the longest sentence's.
-
-    Raises:
-        ConfigError: a sentence has more than ``limit`` tokens.
-    """
-    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-    for text, row in zip(texts, rows, strict=True):
-        if len(row) > limit:
-            raise ConfigError(f"{text!r} has {len(row)} tokens; the context holds {limit}")
-    width = max(len(row) for row in rows)
-    return torch.tensor([row + [0] * (width - len(row)) for row in rows])
