@@ -240,7 +240,7 @@ def lump(canvas: Canvas, scene: Scene) -> Damage:
     grain = 1 + canvas.fractal(0.8, 1.6) * canvas.uniform(0, 0.08)
     body = blurred(scene.image, 1) * tint * grain * (1 + 0.7 * light) + 0.1 * light
     foot = ((inside + 0.12).abs() < 0.12) * scene.foreground * (1 - mask) * 0.3
-    return mix(scene.image * (1 - foot), body, mask), torch.maximum(mask, foot)
+    return mix(scene.image * (1 - foot), body, mask), torch.maximum(mask, (foot > 0).float())
 
 
 def bright_focus(canvas: Canvas, scene: Scene) -> Damage:
