@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from types import NoneType, UnionType
+from typing import Any, Literal, Self, get_args, get_origin
 
 from faprompt.errors import ConfigError
 
@@ -43,6 +44,17 @@ class Settings:
     def names(cls) -> tuple[str, ...]:
         """Names of the settings, in the order of their definition."""
         return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
+
+    def check_types(self) -> None:
+        """Raise a ConfigError where a value is not of its setting's type."""
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            kinds = _kinds(field.type)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                words = " or ".join(
+                    _KIND_WORDS[k] for k in kinds if k is not int or float not in kinds
+                )
+                raise ConfigError(f"{field.name} must be {words}, got {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they are stored in checkpoints."""
@@ -81,6 +93,7 @@ class MethodConfig(Settings):
     """Round deep prompts and their gradients to fp16, as the released code does."""
 
     def __post_init__(self) -> None:
+        self.check_types()
         for name in self.names():
             _check_number(name, getattr(self, name), minimum=0)
         for name in ("num_abnormality_prompts", "num_abnormal_tokens", "num_prior_patches"):
@@ -137,6 +150,7 @@ class LossConfig(Settings):
     """Added to numerator and denominator of the dice loss."""
 
     def __post_init__(self) -> None:
+        self.check_types()
         for name in self.names():
             _check_number(name, getattr(self, name), minimum=0)
 
@@ -167,7 +181,8 @@ class TrainingConfig(Settings):
     """Side of the square input in pixels; None is the backbone's default."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
+        self.check_types()
+        for name in ("epochs", "batch_size", "input_size"):
             _check_number(name, getattr(self, name), minimum=1)
         for name in ("learning_rate", "beta1", "beta2", "weight_decay", "seed"):
             _check_number(name, getattr(self, name), minimum=0)
@@ -259,6 +274,24 @@ def refuse_unknown(values: Iterable[str], known: Iterable[str], *, where: str) -
         if key not in names:
             near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
             raise ConfigError(f"{where}: unknown setting {key!r}; did you mean {near!r}?")
+
+
+_KIND_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    NoneType: "nothing",
+}
+
+
+def _kinds(annotation: Any) -> tuple[type, ...]:
+    """The types that values of an annotation have; whole numbers are numbers, too."""
+    if get_origin(annotation) is Literal:
+        return (str,)
+    if get_origin(annotation) is UnionType:
+        return tuple(get_args(annotation))
+    return (float, int) if annotation is float else (annotation,)
 
 
 def _check_number(name: str, value: object, *, minimum: float) -> None:
