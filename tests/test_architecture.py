@@ -31,7 +31,7 @@ def imported_parts(path: Path) -> set[str]:
             continue
         for name in names:
             head, *rest = name.split(".")
-            if head == "faprompt" and rest:
+            if head == "faprompt" and rest and not rest[0].startswith("__"):
                 parts.add(rest[0])
     return parts
 

@@ -229,5 +229,7 @@ def _class_result(name: str, run: _Run, settings: Settings) -> ClassResult:
 
 
 def _pixel_reasons(pixels: PixelResult, run: _Run) -> dict[str, str]:
-    note = f" ({run.unknown_masks} images have no known mask)" if run.unknown_masks else ""
-    return {metric: reason + note for metric, reason in pixels.undefined.items()}
+    if run.unknown_masks and not pixels.regions:
+        reason = f"no anomalous image has a known mask ({run.unknown_masks} unknown)"
+        return dict.fromkeys(pixels.undefined, reason)
+    return pixels.undefined
