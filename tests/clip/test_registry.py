@@ -1,7 +1,12 @@
 """The registry against the published configurations, restated here by hand."""
 
-import pytest
+import subprocess
+import sys
 
+import pytest
+import torch
+
+from faprompt.clip.model import Clip
 from faprompt.clip.registry import DUAL_BLOCKS_OF_DEPTH, REGISTRY, get_spec
 from faprompt.clip.shapes import empty_clip
 from faprompt.errors import ConfigError
@@ -76,3 +81,21 @@ def test_checksums_are_sha256() -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown backbone 'ViT-L-14@336'.*'ViT-L-14-336'"):
         get_spec("ViT-L-14@336")
+
+
+def test_an_empty_network_needs_neither_memory_nor_the_compiler() -> None:
+    code = (
+        "import sys; from faprompt.clip.registry import get_spec;"
+        "from faprompt.clip.shapes import empty_clip; clip = empty_clip(get_spec('ViT-L-14'));"
+        "sys.exit('torch._dynamo' in sys.modules or not all(p.is_meta for p in clip.parameters()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_parameters_start_with_openai_s_spread() -> None:
+    torch.manual_seed(0)
+    clip = Clip(get_spec("tiny"))
+    width = get_spec("tiny").image.width
+    assert clip.visual.proj.std().item() == pytest.approx(width**-0.5, rel=0.05)
+    assert clip.text.token_embedding.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert not any(p.isnan().any() for p in clip.parameters())

@@ -47,16 +47,9 @@ def list_models() -> None:
 @models.command()
 def info(name: Name) -> None:
     """Show everything the registry knows of one backbone, and where its weights are."""
-    from rich.console import Console
-    from rich.table import Table
-
     from faprompt.clip.registry import get_spec
 
-    spec = get_spec(name)
-    table = Table(show_header=False)
-    for key, value in _facts(spec).items():
-        table.add_row(key, value)
-    Console(soft_wrap=True).print(table)
+    _print_facts(_facts(get_spec(name)))
 
 
 @models.command()
@@ -100,20 +93,30 @@ def check(
 
 
 def _print_report(report: "FileReport") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     fits = " or ".join(report.fits) or "no backbone of the registry"
     if len(report.fits) > 1 and not report.activation_is_sure:
         fits += " (the file does not say which activation it was trained with)"
+    facts = {
+        "file": str(report.file),
+        "size": _megabytes(report.size),
+        "format": f"{report.format}, names of {report.layout}",
+        "fits": fits,
+        "SHA-256": report.checksum,
+        "checksum": f"known: {report.known_as}" if report.known_as else "not known",
+    }
+    _print_facts(facts)
+
+
+def _print_facts(facts: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(show_header=False)
-    table.add_row("file", str(report.file))
-    table.add_row("size", _megabytes(report.size))
-    table.add_row("format", f"{report.format}, names of {report.layout}")
-    table.add_row("fits", fits)
-    table.add_row("SHA-256", report.checksum)
-    table.add_row("checksum", f"known: {report.known_as}" if report.known_as else "not known")
-    Console(soft_wrap=True).print(table)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a checksum is useless with its end cut off
+    for key, value in facts.items():
+        table.add_row(key, value)
+    Console().print(table)
 
 
 def _facts(spec: "ClipSpec") -> dict[str, str]:

@@ -3,8 +3,17 @@
 Shapes: B sequences, L positions, D width, H heads.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
+
+
+def normal_parameter(*shape: int, std: float) -> nn.Parameter:
+    """A parameter of ``shape`` that starts normally distributed around zero."""
+    values = torch.empty(shape)
+    if not values.is_meta:  # there is nothing to fill, and torch would import its compiler to do it
+        values.normal_(std=std)
+    return nn.Parameter(values)
 
 
 class LayerNorm(nn.LayerNorm):

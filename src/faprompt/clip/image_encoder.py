@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate
 
-from faprompt.clip.attention import LayerNorm, ResidualBlock, Transformer
+from faprompt.clip.attention import LayerNorm, ResidualBlock, Transformer, normal_parameter
 from faprompt.clip.registry import ClipSpec
 from faprompt.errors import ConfigError
 
@@ -67,16 +67,14 @@ class ImageEncoder(nn.Module):
             else nn.Conv2d(3, width, kernel_size=patch, stride=patch, bias=False)
         )
         scale = width**-0.5  # OpenAI's initialisation
-        self.class_embedding = nn.Parameter(scale * torch.randn(width))
-        self.positional_embedding = nn.Parameter(
-            scale * torch.randn(spec.native_grid**2 + 1, width)
-        )
+        self.class_embedding = normal_parameter(width, std=scale)
+        self.positional_embedding = normal_parameter(spec.native_grid**2 + 1, width, std=scale)
         self.ln_pre = LayerNorm(width)
         self.transformer = Transformer(
             spec.image.layers, width, spec.image.heads, quick_gelu=spec.quick_gelu
         )
         self.ln_post = LayerNorm(width)
-        self.proj = nn.Parameter(scale * torch.randn(width, spec.embed_dim))
+        self.proj = normal_parameter(width, spec.embed_dim, std=scale)
 
     def forward(self, images: Tensor) -> Tensor:
         """Ordinary CLIP: normalised pixels (B, 3, S, S) to image features (B, D)."""

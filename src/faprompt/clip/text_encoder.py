@@ -6,7 +6,7 @@ Shapes: P prompts, T positions, W text width, D joint width.
 import torch
 from torch import Tensor, nn
 
-from faprompt.clip.attention import LayerNorm, ResidualBlock, Transformer
+from faprompt.clip.attention import LayerNorm, ResidualBlock, Transformer, normal_parameter
 from faprompt.clip.registry import ClipSpec
 from faprompt.errors import ConfigError
 
@@ -18,16 +18,14 @@ class TextEncoder(nn.Module):
         super().__init__()
         width = spec.text.width
         self.end_token = spec.tokens.end
-        self.token_embedding = nn.Embedding(spec.vocab_size, width)
-        self.positional_embedding = nn.Parameter(torch.empty(spec.context_length, width))
+        embedding = normal_parameter(spec.vocab_size, width, std=0.02)  # OpenAI's initialisation
+        self.token_embedding = nn.Embedding(spec.vocab_size, width, _weight=embedding.data)
+        self.positional_embedding = normal_parameter(spec.context_length, width, std=0.01)
         self.transformer = Transformer(
             spec.text.layers, width, spec.text.heads, quick_gelu=spec.quick_gelu
         )
         self.ln_final = LayerNorm(width)
-        self.text_projection = nn.Parameter(torch.empty(width, spec.embed_dim))
-        nn.init.normal_(self.token_embedding.weight, std=0.02)  # OpenAI's initialisation
-        nn.init.normal_(self.positional_embedding, std=0.01)
-        nn.init.normal_(self.text_projection, std=width**-0.5)
+        self.text_projection = normal_parameter(width, spec.embed_dim, std=width**-0.5)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Token ids (P, T) to text features (P, D), read out at the first end token."""
