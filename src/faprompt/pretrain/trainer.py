@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from faprompt.clip.image_encoder import ConvStem
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, get_spec
 from faprompt.clip.tokenizer import Tokenizer, load_tokenizer
@@ -202,7 +203,18 @@ def loss_terms(clip: Clip, batch: Batch) -> dict[str, Tensor]:
 
 
 def initialised(clip: Clip) -> Clip:
-    """Small residual branches at the start, as OpenAI's CLIP has them."""
+    """Small residual branches at the start, as OpenAI's CLIP has them, and a stem that speaks up.
+
+    With torch's default the stem's patches would start at a hundredth of the position embeddings,
+    and every image would look the same for the first hundreds of steps.
+    """
+    stem = clip.visual.conv1
+    if isinstance(stem, ConvStem):
+        for layer in (*stem.layers, stem.project):
+            convolution: Any = layer
+            gain = "linear" if layer is stem.project else "relu"
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity=gain)
+            nn.init.zeros_(convolution.bias)
     for tower in (clip.visual.transformer, clip.text.transformer):
         depth = len(tower.resblocks)
         for module in tower.resblocks:

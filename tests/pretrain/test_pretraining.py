@@ -1,0 +1,134 @@
+"""A run of a microscopic tower: repeatable, resumable, learns, exports what the package loads."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch.testing import assert_close
+
+from faprompt.clip.model import Clip
+from faprompt.clip.registry import ClipSpec, TowerSize, get_spec
+from faprompt.clip.tokenizer import load_tokenizer
+from faprompt.errors import ConfigError, DataError, TrainingError
+from faprompt.pretrain.batches import BatchMaker
+from faprompt.pretrain.recipe import Recipe, Stage
+from faprompt.pretrain.renderer import Renderer
+from faprompt.pretrain.shipping import export_sources, export_weights
+from faprompt.pretrain.trainer import Pace, Pretraining, pretrain
+
+MICRO_SPEC = replace(
+    get_spec("tiny"),
+    image=TowerSize(layers=3, width=32, heads=2),
+    text=TowerSize(layers=2, width=16, heads=2),
+    embed_dim=16,
+    native_size=64,
+    default_size=64,
+    dual_blocks=2,
+)
+MICRO = Recipe(
+    scenes=4, parts=2, warmup_steps=2, stages=(Stage(size=32, steps=2), Stage(size=64, steps=0))
+)
+
+
+def micro_run(recipe: Recipe = MICRO, spec: ClipSpec = MICRO_SPEC) -> Pretraining:
+    return Pretraining(recipe, spec=spec, tokenizer=load_tokenizer(get_spec("tiny")))
+
+
+def pace(steps: int) -> Pace:
+    return Pace(steps=steps, score_steps=0, log_steps=1)
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    whole, first, second = micro_run(), micro_run(), micro_run()
+    pretrain(whole, tmp_path / "whole", pace(5))
+    pretrain(first, tmp_path / "parts", pace(3))
+    pretrain(second, tmp_path / "parts", pace(5), resume=True)
+    for name, value in whole.average.items():
+        assert_close(second.average[name], value, rtol=0, atol=0)
+    lines = [json.loads(line) for line in (tmp_path / "parts/log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "dense" in line] == [1, 2, 3, 4, 5]
+    assert not list((tmp_path / "parts").glob("*.tmp"))
+
+
+def test_a_step_learns_in_every_tower_and_moves_the_average() -> None:
+    run = micro_run()
+    before = {name: value.clone() for name, value in run.clip.state_dict().items()}
+    average = {name: value.clone() for name, value in run.average.items()}
+    run.step()
+    changed = {n for n, v in run.clip.state_dict().items() if not torch.equal(v, before[n])}
+    assert {"visual.proj", "text.text_projection", "visual.ln_post.weight"} <= changed
+    assert any(not torch.equal(v, average[n]) for n, v in run.average.items())
+
+
+def test_the_loss_falls_on_a_scene_seen_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = micro_run()
+    batch = [run.maker.make(0, part) for part in range(2)]
+    monkeypatch.setattr(BatchMaker, "make", lambda _self, _step, part: batch[part])
+    first = run.step()["dense"]
+    for _ in range(30):
+        last = run.step()["dense"]
+    assert last < 0.8 * first
+
+
+def test_the_same_step_gives_the_same_batch_and_damaged_come_first() -> None:
+    tiny = get_spec("tiny")
+    maker = BatchMaker(Renderer("train"), MICRO, tiny, load_tokenizer(tiny))
+    batch, again = maker.make(7, 1), maker.make(7, 1)
+    assert_close(batch.images, again.images, rtol=0, atol=0)
+    assert torch.equal(batch.tokens, again.tokens)
+    assert batch.images.shape == (4, 3, 64, 64)
+    assert batch.cover.shape == (4, 16)
+    assert batch.label.tolist()[2:] == [0, 0]
+    assert_close(batch.cover.amax(dim=1) > 0, batch.label > 0)
+
+
+def test_a_run_is_not_overwritten_and_settings_are_compared(tmp_path: Path) -> None:
+    pretrain(micro_run(), tmp_path, pace(1))
+    with pytest.raises(ConfigError, match="holds a run already; add --resume"):
+        pretrain(micro_run(), tmp_path, pace(1))
+    other = micro_run(replace(MICRO, learning_rate=0.5))
+    with pytest.raises(ConfigError, match=r"learning_rate 0\.001, now 0\.5"):
+        pretrain(other, tmp_path, pace(1), resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_remedy() -> None:
+    run = micro_run()
+    with torch.no_grad():
+        run.clip.visual.proj.fill_(torch.nan)
+    with pytest.raises(TrainingError, match=r"step 0: loss .*nan.*lower learning_rate"):
+        run.step()
+
+
+def test_exported_weights_are_the_average_in_half_precision(tmp_path: Path) -> None:
+    run = micro_run()
+    pretrain(run, tmp_path / "run", pace(1))
+    path = export_weights(tmp_path / "run", tmp_path / "out", MICRO)
+    state = load_file(path)
+    Clip(MICRO_SPEC).load_state_dict(state)
+    assert_close(state["visual.proj"], run.average["visual.proj"].half())
+    with safe_open(path, "pt") as file:
+        assert file.metadata()["recipe_digest"] == MICRO.digest
+        assert file.metadata()["steps"] == "1"
+
+
+def test_exporting_nothing_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"state\.pt: no such file; train first"):
+        export_weights(tmp_path, tmp_path, MICRO)
+
+
+def test_sources_list_what_was_used_and_nothing_without_a_licence(tmp_path: Path) -> None:
+    listing = tmp_path / "all.csv"
+    listing.write_text(
+        "file,repository,path,licence,attribution,note\nobject/a.jpg,r,p,CC0,me,x\n"
+        "object/b.jpg,r,q,CC BY 4.0,you,y\n"
+    )
+    export_sources(listing, tmp_path, ["object/b.jpg"])
+    assert (tmp_path / "SOURCES.csv").read_text() == (
+        "file,repository,path,licence,attribution\nobject/b.jpg,r,q,CC BY 4.0,you\n"
+    )
+    with pytest.raises(DataError, match=r"no source and licence for \['object/c.jpg'\]"):
+        export_sources(listing, tmp_path, ["object/c.jpg"])
