@@ -5,31 +5,28 @@
 
 PYTHON ?= python3
 TORCH_INDEX ?=
-VENV := .venv
-BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
-INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
-TORCH := $(shell grep '^torch==' constraints.txt)$(if $(TORCH_INDEX),+cpu,)
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: demo test lint check clean
 
-$(VENV)/runtime: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) torch,)
-	$(PIP) -e .
+.venv/runtime: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) -e .
 	touch $@
 
-$(VENV)/dev: $(VENV)/runtime
-	$(PIP) -e '.[dev]'
+.venv/dev: .venv/runtime
+	$(INSTALL) -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/runtime
+demo: .venv/runtime
 	$(BIN)/faprompt demo --out demo_out
 
-test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow or slow"
+test: .venv/dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(VENV)/dev
+lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -37,4 +34,4 @@ lint: $(VENV)/dev
 check: lint test
 
 clean:
-	rm -rf $(VENV) demo_out
+	rm -rf .venv demo_out

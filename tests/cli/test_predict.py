@@ -1,0 +1,130 @@
+"""``predict`` and ``evaluate`` as a user types them, on random weights."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from typer.testing import CliRunner, Result
+
+from faprompt.cli.main import load_commands
+from faprompt.clip.model import Clip
+from faprompt.clip.registry import get_spec
+from faprompt.clip.weights import load_backbone
+from faprompt.config import MethodConfig
+from faprompt.errors import FAPromptError
+from faprompt.method.checkpoint import Header, save_checkpoint
+from faprompt.method.network import FAPrompt
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options that name a random model."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    save_file(Clip(get_spec("tiny")).state_dict(), folder / "weights.safetensors")
+    backbone = load_backbone("tiny", weights=folder / "weights.safetensors")
+    config = MethodConfig(blur_sigma=2.0)
+    header = Header(
+        method=config, backbone="tiny", backbone_checksum=backbone.checksum, input_size=64
+    )
+    learner = FAPrompt(backbone.clip, config).learner.state_dict()
+    save_checkpoint(folder / "prompts.safetensors", learner, header)
+    weights = str(folder / "weights.safetensors")
+    return ["--model", str(folder / "prompts.safetensors"), "--weights", weights]
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Path:
+    """Folders ``normal`` and ``anomalous`` with two images each."""
+    rng = np.random.default_rng(0)
+    for kind in ("normal", "anomalous"):
+        (tmp_path / "parts" / kind).mkdir(parents=True)
+        for i in range(2):
+            pixels = rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "parts" / kind / f"{i}.png")
+    return tmp_path / "parts"
+
+
+def run(*args: object, text: str | None = None) -> Result:
+    """Run a command; our errors come back as ``result.exception``."""
+    return CliRunner().invoke(load_commands(), [str(arg) for arg in args], input=text)
+
+
+def test_predict_writes_maps_and_tables(model: list[str], parts: Path, tmp_path: Path) -> None:
+    result = run("predict", parts, "--out", tmp_path / "out", *model)
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["width"], r["height"]) for r in rows] == [("30", "40")] * 4
+    assert (tmp_path / "out" / "maps" / "normal" / "0.png").is_file()
+    assert "4 images" in result.output
+
+
+def test_predict_again_does_nothing_twice(model: list[str], parts: Path, tmp_path: Path) -> None:
+    command = ("predict", parts, "--out", tmp_path / "out", *model)
+    run(*command)
+    before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
+    result = run(*command)
+    assert result.exit_code == 0
+    assert "4 images were done before; 0 to do" in result.stderr
+    assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
+
+
+def test_one_unreadable_image_is_named_and_the_rest_is_done(
+    model: list[str], parts: Path, tmp_path: Path
+) -> None:
+    (parts / "broken.png").write_bytes(b"\x89PNG\r\n")
+    result = run("predict", parts, "--out", tmp_path / "out", "--no-maps", *model)
+    assert result.exit_code == 1
+    assert "left out" in result.stderr
+    assert "broken.png" in result.stderr
+    assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 4
+    error = json.loads((tmp_path / "out" / "errors.jsonl").read_text())
+    assert error["path"].endswith("broken.png")
+    assert not (tmp_path / "out" / "maps").exists()
+
+
+def test_predict_takes_a_list_on_standard_input(
+    model: list[str], parts: Path, tmp_path: Path
+) -> None:
+    listed = f"{parts}/normal/0.png\n{parts}/anomalous/1.png\n"
+    result = run("predict", "-", "--out", tmp_path / "out", *model, text=listed)
+    assert result.exit_code == 0
+    assert sorted(p.name for p in (tmp_path / "out" / "maps").iterdir()) == ["0.png", "1.png"]
+
+
+def test_evaluate_prints_a_table_and_writes_json(
+    model: list[str], parts: Path, tmp_path: Path
+) -> None:
+    result = run("evaluate", "--data", parts, "--json", tmp_path / "e.json", *model)
+    assert result.exit_code == 0, result.output
+    values = json.loads((tmp_path / "e.json").read_text())
+    assert values["counts"]["normal"] == values["counts"]["anomalous"] == 2
+    assert 0 <= values["mean"]["image_auroc"] <= 1
+    assert values["mean"]["pixel_aupro"] is None
+    assert "no anomalous image has a known mask" in values["mean"]["undefined"]["pixel_aupro"]
+    assert values["model"]["backbone"] == "tiny"
+    assert len(values["data"]["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["predict", "x.png", "--model", "none.safetensors"], "no such checkpoint"),
+        (["evaluate", "--data", "no/such/folder"], "not found"),
+        (["predict", "x.png", "--device", "tpu"], "device must be auto, cpu, cuda"),
+        (["evaluate", "--data", ".", "--precision", "fp8"], "precision must be auto, fp32 or bf16"),
+    ],
+)
+def test_our_errors_say_what_to_do(
+    args: list[str], message: str, model: list[str], parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(parts)
+    result = run(*args, *([] if "--model" in args else model))
+    assert isinstance(result.exception, FAPromptError)
+    assert message in str(result.exception)
