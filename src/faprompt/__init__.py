@@ -1,3 +1,28 @@
 """Zero-shot visual anomaly detection with fine-grained abnormality prompts on a frozen CLIP."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from faprompt.errors import FAPromptError
+
+if TYPE_CHECKING:
+    from faprompt.data.datasets import load_dataset
+    from faprompt.detection.detector import Detector, Prediction
+    from faprompt.detection.evaluation import evaluate
+
 __version__ = "0.1.0"
+__all__ = ["Detector", "FAPromptError", "Prediction", "evaluate", "load_dataset"]
+
+_HOMES = {
+    "Detector": "detection.detector",
+    "Prediction": "detection.detector",
+    "evaluate": "detection.evaluation",
+    "load_dataset": "data.datasets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used: torch takes seconds to import."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'faprompt' has no attribute {name!r}")
+    return getattr(import_module(f"faprompt.{_HOMES[name]}"), name)
