@@ -1,12 +1,16 @@
 """Writing files so that no half file ever stands under its final name."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from faprompt.errors import OutputError
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
+"""Names that :func:`replacing` makes, by way of :func:`tempfile.mkstemp`."""
 
 
 @contextmanager
@@ -42,6 +46,15 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def unfinished(folder: Path, name: str) -> list[Path]:
+    """Temporary files that a killed process left beside ``folder / name``.
+
+    Those of a process that is still writing look the same.
+    """
+    found = ((path, _TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*"))
+    return sorted(path for path, match in found if match and match["name"] == name)
 
 
 def write_text(path: Path, text: str) -> None:

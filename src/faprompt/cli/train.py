@@ -187,7 +187,7 @@ class _Display:
 
     def _unreadable(self, path: Path, error: Exception) -> None:
         self.failed += 1
-        self.say(f"left out {path}: {error}")
+        self.say(f"left out {path.name}: {error}")
 
     def _cache(self, total: int, missing: int, size: int) -> None:
         self.say(f"features of {total} images; {missing} to compute, {size / 1e6:,.1f} MB on disk")

@@ -81,14 +81,28 @@ class Header:
             ):
                 values[name] = owner.from_dict(values[name], where=f"{path}: {name}")
             refuse_unknown(values, cls.__dataclass_fields__, where=str(path))
-            limits = values["colour_limits"]
-            low, high = (float(limits[0]), float(limits[1]))
+            _check_types(values)
+            low, high = map(float, values["colour_limits"])
             values |= {"colour_limits": (low, high), "data": tuple(values["data"])}
             return cls(**values)
         except ConfigError as error:
             raise CheckpointError(f"{path}: {error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"{path}: damaged header ({error!r})") from None
+
+
+def _check_types(values: Mapping[str, Any]) -> None:
+    """Raise a TypeError where a stored value cannot be what its field is."""
+    kinds = {
+        "backbone": str, "backbone_checksum": str, "origin": str,
+        "input_size": int, "epoch": int,
+        "metrics": dict, "versions": dict, "colour_limits": list, "data": list,
+    }  # fmt: skip
+    for name, kind in kinds.items():
+        if name in values and not isinstance(values[name], kind):
+            raise TypeError(f"{name} is a {type(values[name]).__name__}")
+    if values["input_size"] < 1:
+        raise ValueError(f"input_size is {values['input_size']}")
 
 
 def library_versions() -> dict[str, str]:
@@ -158,5 +172,8 @@ def build_network(
         )
     network = FAPrompt(backbone.clip, header.method)
     check_shapes(state, network.learner.state_dict(), path=path)
+    for name, tensor in state.items():
+        if not (tensor.is_floating_point() and bool(tensor.isfinite().all())):
+            raise CheckpointError(f"{path}: {name} holds what is not a finite number: damaged")
     network.learner.load_state_dict(dict(state))
     return network.to(backbone.clip.logit_scale.device).eval().requires_grad_(False)

@@ -37,7 +37,11 @@ def draw_curves(path: Path, history: Sequence[dict[str, Any]], *, chosen: int | 
     losses = {"loss": [(r["epoch"], r["loss"]) for r in history]}
     names = [n for n in COLOURS if n != "loss"]
     figures = {
-        n: [(r["epoch"], r["heldout"][n]) for r in history if (r.get("heldout") or {}).get(n)]
+        n: [
+            (r["epoch"], r["heldout"][n])
+            for r in history
+            if r["heldout"] and r["heldout"][n] is not None
+        ]
         for n in names
     }
     _draw_panel(draw, "training loss", losses, left=FIRST_LEFT, chosen=chosen)

@@ -3,7 +3,7 @@
 Shapes: B images, L patches, D joint width, S input side in pixels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ class Example:
 
     sample: Sample
     image_hash: str
+    mask_hash: str | None
     group: str
     """Data set and class: what is held out together."""
 
@@ -37,18 +38,38 @@ class Batch:
     targets: Targets
 
 
-def labelled(datasets: Sequence[Dataset], hashes: dict[Path, str]) -> list[Example]:
-    """Labelled, readable samples of all sets, in order.
-
-    Raises:
-        DataError: normal or anomalous images are missing altogether.
-    """
-    examples = [
-        Example(sample, hashes[sample.image_path], f"{number}/{dataset.name}/{sample.class_name}")
+def labelled(datasets: Sequence[Dataset], hashes: Mapping[Path, str]) -> list[Example]:
+    """Labelled samples of all sets whose files have a hash, in order."""
+    return [
+        Example(
+            sample=sample,
+            image_hash=hashes[sample.image_path],
+            mask_hash=hashes[sample.mask_path] if sample.mask_path else None,
+            group=f"{number}/{dataset.name}/{sample.class_name}",
+        )
         for number, dataset in enumerate(datasets)
         for sample in dataset.samples
-        if sample.label is not None and sample.image_path in hashes
+        if sample.label is not None and all(path in hashes for path in files_of(sample))
     ]
+
+
+def files_of(sample: Sample) -> list[Path]:
+    """Image and, where there is one, mask."""
+    return [path for path in (sample.image_path, sample.mask_path) if path]
+
+
+def bad_masks(examples: Sequence[Example], size: int, *, workers: int) -> dict[Path, FAPromptError]:
+    """Images whose mask cannot be used, with the reason."""
+    results = map_ordered(lambda e: read_mask(e.sample, size), examples, workers=workers)
+    return {e.sample.image_path: r for e, r in results if isinstance(r, FAPromptError)}
+
+
+def require_both_labels(examples: Sequence[Example], datasets: Sequence[Dataset]) -> None:
+    """Refuse to learn from normal or from anomalous images alone.
+
+    Raises:
+        DataError: one kind is missing; the text names the data sets.
+    """
     for label, word in ((0, "normal"), (1, "anomalous")):
         if not any(e.sample.label == label for e in examples):
             names = ", ".join(str(d.root) for d in datasets)
@@ -56,7 +77,6 @@ def labelled(datasets: Sequence[Dataset], hashes: dict[Path, str]) -> list[Examp
                 f"{names}: no readable {word} images; prompts are learned from normal and "
                 "anomalous ones. Put them into folders `normal` and `anomalous`, or give a manifest"
             )
-    return examples
 
 
 class ExampleReader:

@@ -74,11 +74,29 @@ class ImageTower:
 
     def compute(self, images: Tensor) -> list[Features]:
         """Features of normalised pixels (B, 3, S, S), on the CPU in the towers' precision."""
+        return [f for group in images.split(COMPUTE_BATCH) for f in self._compute(group)]
+
+    def _compute(self, images: Tensor) -> list[Features]:
+        """Features of up to ``COMPUTE_BATCH`` images.
+
+        The tower always sees that many: the last bits of a product depend on its size, and
+        features shall depend on the image alone, also after an interrupted fill.
+        """
         device = self.backbone.clip.logit_scale.device
+        missing = COMPUTE_BATCH - len(images)
+        full = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)])
         with torch.inference_mode():
-            dual = self.backbone.clip.visual.dual(images.to(device))
+            dual = self.backbone.clip.visual.dual(full.to(device))
         image, patches = dual.image.cpu(), dual.patches().cpu()
-        return [Features(i.clone(), p.clone()) for i, p in zip(image, patches, strict=True)]
+        return [Features(image[i].clone(), patches[i].clone()) for i in range(len(images))]
+
+    def fits(self, features: Features) -> bool:
+        """Whether features have the shapes and the precision that this tower gives."""
+        spec, dtype = self.backbone.spec, self.backbone.clip.logit_scale.dtype
+        shapes = (spec.embed_dim,), ((self.input_size // spec.patch_size) ** 2, spec.embed_dim)
+        return (features.image.shape, features.patches.shape) == shapes and (
+            features.image.dtype == features.patches.dtype == dtype
+        )
 
     @property
     def bytes_per_image(self) -> int:
@@ -115,9 +133,10 @@ class FeatureCache:
         """Cached features, memory-mapped; None where they are missing or damaged."""
         try:
             tensors = load_file(self.file(image_hash))
-            return Features(tensors["image"], tensors["patches"])
-        except (OSError, SafetensorError, KeyError):
+            features = Features(tensors["image"], tensors["patches"])
+        except (OSError, SafetensorError, KeyError, ValueError):
             return None
+        return features if self.tower.fits(features) else None
 
     def store(self, image_hash: str, features: Features) -> None:
         """Write the features of one image, whole or not at all."""
@@ -159,13 +178,13 @@ class FeatureCache:
                 yield image_hash, result
 
 
-def hash_images(
-    paths: Sequence[Path], *, workers: int
+def hash_files(
+    paths: Iterable[Path], *, workers: int
 ) -> tuple[dict[Path, str], dict[Path, FAPromptError]]:
     """Content hashes of files, and the files that cannot be read with the reason."""
     hashes: dict[Path, str] = {}
     failed: dict[Path, FAPromptError] = {}
-    for path, result in map_ordered(content_hash, paths, workers=workers):
+    for path, result in map_ordered(content_hash, dict.fromkeys(paths), workers=workers):
         if isinstance(result, FAPromptError):
             failed[path] = result
         else:

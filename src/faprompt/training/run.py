@@ -1,7 +1,7 @@
 """A whole training run: data sets, cache, split, trainer."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -12,9 +12,16 @@ from faprompt.config import TrainSettings
 from faprompt.data.loading import map_ordered
 from faprompt.data.samples import Dataset, count
 from faprompt.errors import ConfigError, DataError, FAPromptError
-from faprompt.training.examples import Example, ExampleReader, labelled
-from faprompt.training.feature_cache import FeatureCache, ImageTower, hash_images
-from faprompt.training.run_files import RunFiles, claim
+from faprompt.training.examples import (
+    Example,
+    ExampleReader,
+    bad_masks,
+    files_of,
+    labelled,
+    require_both_labels,
+)
+from faprompt.training.feature_cache import FeatureCache, ImageTower, hash_files
+from faprompt.training.run_files import RunFiles, check_claim, claim
 from faprompt.training.selection import Split, split_examples
 from faprompt.training.trainer import Report, Result, Trainer
 
@@ -73,30 +80,48 @@ def train(
         TrainingError: the loss is not finite.
     """
     watcher = watcher or Watcher()
-    tower = ImageTower(backbone, _input_size(settings, backbone))
-    paths = [s.image_path for d in datasets for s in d.samples if s.label is not None]
-    hashes, failed = hash_images(paths, workers=workers)
-    examples = labelled(datasets, hashes)
     files = RunFiles(places.out)
+    tower = ImageTower(backbone, _input_size(settings, backbone))
+    request = _request(settings, tower)
+    check_claim(files, request)  # before anything slow
     store = FeatureCache(places.cache, tower) if places.cache else None
-    if store:
-        by_hash = {e.image_hash: e.sample.image_path for e in examples}
-        missing = store.missing(by_hash)
-        watcher.cache(len(by_hash), len(missing), len(missing) * tower.bytes_per_image)
-        unreadable = store.fill(by_hash, workers=workers, progress=watcher.cached)
-    else:
-        unreadable = _unreadable(examples, tower, workers)
-    failed |= {path: unreadable[h] for path, h in hashes.items() if h in unreadable}
-    for path, error in failed.items():
-        watcher.unreadable(path, error)
-    examples = labelled(datasets, {p: h for p, h in hashes.items() if h not in unreadable})
-    facts = [_facts(number, dataset, examples) for number, dataset in enumerate(datasets)]
-    claim(files, _request(backbone, settings, tower, facts))
-    split = _split(examples, settings)
-    watcher.split(split)
     reader = ExampleReader(tower, store)
+    examples = _gather(datasets, reader, workers=workers, watcher=watcher)
+    facts = [_facts(number, dataset, examples) for number, dataset in enumerate(datasets)]
+    split = _split(examples, settings)
+    claim(files, request | {"data": facts})
+    watcher.split(split)
     trainer = Trainer(backbone, settings, reader=reader, files=files, workers=workers)
     return trainer.run(split, facts, watcher.step)
+
+
+def _gather(
+    datasets: Sequence[Dataset], reader: ExampleReader, *, workers: int, watcher: Watcher
+) -> list[Example]:
+    """Labelled examples whose image and mask can be read, cached; the others are reported."""
+    samples = [s for d in datasets for s in d.samples if s.label is not None]
+    hashes, lost = hash_files((p for s in samples for p in files_of(s)), workers=workers)
+    failed = {s.image_path: lost[p] for s in samples for p in files_of(s) if p in lost}
+    examples = labelled(datasets, hashes)
+    failed |= bad_masks(examples, reader.tower.input_size, workers=workers)
+    examples = [e for e in examples if e.sample.image_path not in failed]
+    by_hash = {e.image_hash: e.sample.image_path for e in examples}
+    if store := reader.cache:
+        missing = store.missing(by_hash)
+        watcher.cache(len(by_hash), len(missing), len(missing) * reader.tower.bytes_per_image)
+        unreadable = store.fill(by_hash, workers=workers, progress=watcher.cached)
+    else:
+        unreadable = _unreadable(by_hash, reader.tower, workers)
+    failed |= {
+        e.sample.image_path: unreadable[e.image_hash]
+        for e in examples
+        if e.image_hash in unreadable
+    }
+    for path, error in failed.items():
+        watcher.unreadable(path, error)
+    examples = [e for e in examples if e.image_hash not in unreadable]
+    require_both_labels(examples, datasets)
+    return examples
 
 
 def _input_size(settings: TrainSettings, backbone: Backbone) -> int:
@@ -110,19 +135,19 @@ def _input_size(settings: TrainSettings, backbone: Backbone) -> int:
 
 
 def _unreadable(
-    examples: Sequence[Example], tower: ImageTower, workers: int
+    paths: Mapping[str, Path], tower: ImageTower, workers: int
 ) -> dict[str, FAPromptError]:
-    results = map_ordered(lambda e: tower.read(e.sample.image_path), examples, workers=workers)
-    return {e.image_hash: r for e, r in results if isinstance(r, FAPromptError)}
+    results = map_ordered(lambda h: tower.read(paths[h]), paths, workers=workers)
+    return {image_hash: r for image_hash, r in results if isinstance(r, FAPromptError)}
 
 
 def _facts(number: int, dataset: Dataset, examples: Sequence[Example]) -> dict[str, Any]:
     """What a checkpoint tells of a training set."""
     mine = [e for e in examples if e.group.startswith(f"{number}/")]
     counts = count(e.sample for e in mine)
-    lines = sorted(f"{e.image_hash} {e.sample.label} {e.sample.anomaly_type}" for e in mine)
     if not mine:
         raise DataError(f"{dataset.root}: no readable labelled images")
+    lines = sorted(_line(e) for e in mine)
     return {
         "name": dataset.name,
         "layout": dataset.layout,
@@ -134,10 +159,16 @@ def _facts(number: int, dataset: Dataset, examples: Sequence[Example]) -> dict[s
     }
 
 
-def _request(
-    backbone: Backbone, settings: TrainSettings, tower: ImageTower, facts: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """What decides the result: a folder belongs to one request."""
+def _line(example: Example) -> str:
+    """All of an example that a run depends on, but where it lies."""
+    sample = example.sample
+    parts = (example.image_hash, example.mask_hash, sample.mask_rule, sample.label)
+    return "\t".join(map(str, (*parts, sample.class_name, sample.anomaly_type)))
+
+
+def _request(settings: TrainSettings, tower: ImageTower) -> dict[str, Any]:
+    """What decides the result, but for the data: a folder belongs to one request."""
+    backbone = tower.backbone
     scale = backbone.clip.logit_scale
     return {
         "method": settings.method.to_dict(),
@@ -148,7 +179,6 @@ def _request(
         "input_size": tower.input_size,
         "precision": str(scale.dtype).removeprefix("torch."),
         "device": scale.device.type,
-        "data": facts,
     }
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import replacing, write_text
+from faprompt.files import replacing, unfinished, write_text
 
 RESUME_KEY = "faprompt-resume"
 
@@ -61,30 +61,55 @@ class RunFiles:
         return self.folder / f"epoch-{number:02d}.safetensors"
 
 
+def check_claim(files: RunFiles, request: Mapping[str, Any]) -> None:
+    """Refuse a folder that belongs to another run, as far as ``request`` tells.
+
+    Args:
+        files: Of the folder; it need not exist.
+        request: What is asked for, or the part of it that is known already.
+
+    Raises:
+        ConfigError: the folder belongs to another request; the difference is named.
+        OutputError: the folder holds other things, or its record cannot be read.
+    """
+    if not files.settings.exists():
+        # A run killed at its very first file left nothing but an unfinished one.
+        left = set(unfinished(files.folder, files.settings.name))
+        if files.folder.is_dir() and set(files.folder.iterdir()) - left:
+            raise OutputError(
+                f"{files.folder}: not empty and not a training run; choose another --out"
+            )
+        return
+    try:
+        before = json.loads(files.settings.read_text(encoding="utf-8"))
+        asked_before = {name: before.get(name) for name in request}
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise OutputError(
+            f"{files.settings}: not the record of a training run ({error}); choose another --out"
+        ) from None
+    if differences := list(_differences(asked_before, json.loads(json.dumps(request)))):
+        raise ConfigError(
+            f"{files.folder}: holds a run with other settings ({'; '.join(differences)}); choose "
+            "another --out, or give the same settings to continue it"
+        )
+
+
 def claim(files: RunFiles, request: Mapping[str, Any]) -> None:
-    """Write what was asked for, or check that the folder belongs to the same request.
+    """Make the folder this request's, or carry on with it; see :func:`check_claim`.
 
     Raises:
         ConfigError: the folder belongs to another request; the difference is named.
         OutputError: the folder cannot be written, or holds other things.
     """
+    check_claim(files, request)
     if not files.settings.exists():
-        if files.folder.is_dir() and any(files.folder.iterdir()):
-            raise OutputError(
-                f"{files.folder}: not empty and not a training run; choose another --out"
-            )
         write_text(files.settings, json.dumps(request, indent=2, sort_keys=True) + "\n")
-        return
-    try:
-        before = json.loads(files.settings.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{files.settings}: not readable ({error}); remove it") from None
-    now = json.loads(json.dumps(request))
-    if differences := list(_differences(before, now)):
-        raise ConfigError(
-            f"{files.folder}: holds a run with other settings ({'; '.join(differences)}); choose "
-            "another --out, or give the same settings to continue it"
-        )
+    numbered = sorted(path.name for path in files.folder.glob("epoch-*.safetensors"))
+    last = files.epoch(len(numbered) + 1).name  # may have been cut off as the first of its name
+    single = (files.settings, files.log, files.best, files.resume, files.curves)
+    for name in (*(path.name for path in single), *numbered, last):
+        for path in unfinished(files.folder, name):
+            path.unlink(missing_ok=True)
 
 
 def _differences(before: object, now: object, name: str = "") -> list[str]:
@@ -132,19 +157,18 @@ def load_resume(path: Path) -> ResumeState | None:
     """
     if not path.is_file():
         return None
+    parts: dict[str, dict[str, Tensor]] = {"learner": {}, "optimiser": {}}
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})[RESUME_KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+            for name in file.keys():  # noqa: SIM118
+                part, _, rest = name.partition(".")
+                parts[part][rest] = file.get_tensor(name)
+        return ResumeState(about["epoch"], about["history"], parts["learner"], parts["optimiser"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{path}: damaged resume state ({error!r}); remove it to start this run again"
         ) from None
-    parts: dict[str, dict[str, Tensor]] = {"learner": {}, "optimiser": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = tensor
-    return ResumeState(about["epoch"], about["history"], parts["learner"], parts["optimiser"])
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -67,14 +67,32 @@ def split_examples(examples: Sequence[Example], *, fraction: float, seed: int) -
 
 
 def _stratified(examples: Sequence[Example], fraction: float, rng: random.Random) -> set[str]:
-    strata: dict[tuple[int | None, str], list[str]] = defaultdict(list)
+    """Contents of a share of every type; of either label one at least."""
+    strata: dict[int, dict[str, set[str]]] = {0: defaultdict(set), 1: defaultdict(set)}
     for e in examples:
-        strata[e.sample.label, e.sample.anomaly_type].append(e.image_hash)
+        if e.sample.label is not None:
+            strata[e.sample.label][e.sample.anomaly_type].add(e.image_hash)
     chosen: set[str] = set()
-    for _, hashes in sorted(strata.items(), key=lambda item: str(item[0])):
-        unique = sorted(set(hashes))
-        chosen.update(rng.sample(unique, round(fraction * len(unique))))
+    for types in strata.values():
+        drawn = [
+            image_hash
+            for _, hashes in sorted(types.items())
+            for image_hash in rng.sample(sorted(hashes), round(fraction * len(hashes)))
+        ]
+        everything = sorted(set().union(*types.values()))
+        chosen.update(drawn or rng.sample(everything, min(1, len(everything))))
     return chosen
+
+
+def choose(history: Sequence[dict[str, Any]]) -> int:
+    """The epoch that the held-out part prefers; the earlier one of equals.
+
+    Example:
+        >>> choose([{"epoch": e, "heldout": {"criterion": c}} for e, c in [(1, .7), (2, .7)]])
+        1
+    """
+    best = max(history, key=lambda record: (record["heldout"]["criterion"], -record["epoch"]))
+    return int(best["epoch"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ import torch
 
 from faprompt.clip.weights import Backbone
 from faprompt.config import TrainSettings
-from faprompt.errors import TrainingError
+from faprompt.errors import OutputError, TrainingError
 from faprompt.files import replacing
 from faprompt.method.checkpoint import Header, library_versions, save_checkpoint
 from faprompt.method.network import FAPrompt
 from faprompt.training.curves import draw_curves
 from faprompt.training.examples import Batch, Example, ExampleReader, to_device
+from faprompt.training.reproducible import reproducible
 from faprompt.training.run_files import (
     Log,
     ResumeState,
@@ -30,7 +31,7 @@ from faprompt.training.run_files import (
     restore_optimiser,
     save_resume,
 )
-from faprompt.training.selection import RULE, Judgement, Split, judge
+from faprompt.training.selection import RULE, Judgement, Split, choose, judge
 
 _logger = logging.getLogger(__name__)
 
@@ -115,10 +116,11 @@ class Trainer:
         # With nothing held out, colour limits come from what was learned from, and say so.
         seed = self.settings.training.seed
         judged = split.heldout or shuffled(split.train, seed=seed, epoch=0)[:JUDGED_AT_MOST]
-        for epoch in range(done + 1, epochs + 1):
-            self._run_epoch(epoch, epochs, split, log=log, report=report)
-            judgement = judge(self.network, self.reader, judged, workers=self.workers)
-            self._finish_epoch(epoch, judgement, split, data=data, log=log)
+        with reproducible(self.device):
+            for epoch in range(done + 1, epochs + 1):
+                self._run_epoch(epoch, epochs, split, log=log, report=report)
+                judgement = judge(self.network, self.reader, judged, workers=self.workers)
+                self._finish_epoch(epoch, judgement, split, data=data, log=log)
         chosen = fixed or choose(self.history)
         with replacing(self.files.best) as temporary:
             temporary.write_bytes(self.files.epoch(chosen).read_bytes())
@@ -127,11 +129,17 @@ class Trainer:
         return Result(self.files, chosen, self.history, rule)
 
     def _resume(self) -> int:
+        """Put back what the last finished epoch left; 0 where there is none."""
         state = load_resume(self.files.resume)
         if state is None:
             return 0
-        self.network.learner.load_state_dict(state.learner)
-        restore_optimiser(self.optimiser, state.optimiser)
+        try:
+            self.network.learner.load_state_dict(state.learner)
+            restore_optimiser(self.optimiser, state.optimiser)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise OutputError(
+                f"{self.files.resume}: does not fit this run ({error}); remove it to start again"
+            ) from None
         self.history = state.history
         _logger.info("continuing after epoch %d", state.epoch)
         return state.epoch
@@ -160,6 +168,8 @@ class Trainer:
                     loss=parts["total"],
                 )
             )
+        if not all(bool(p.isfinite().all()) for p in self.network.learner.parameters()):
+            raise TrainingError(self._not_finite("a learned tensor", epoch, steps))
         self.history.append({"epoch": epoch, "loss": total / len(examples)})
 
     def _batches(self, examples: Sequence[Example], size: int) -> Iterator[Batch]:
@@ -177,15 +187,17 @@ class Trainer:
         names = [field.name for field in fields(losses)]
         values = torch.stack([getattr(losses, name).detach() for name in names]).tolist()
         if not math.isfinite(losses.total.item()):
-            raise TrainingError(
-                f"{self.files.folder}: the loss is {losses.total.item()} in epoch {epoch}, step "
-                f"{step}; the last finished epoch is kept. Try --precision fp32 or a lower "
-                "--learning-rate"
-            )
+            raise TrainingError(self._not_finite("the loss", epoch, step))
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()
         self.optimiser.step()
         return dict(zip(names, values, strict=True))
+
+    def _not_finite(self, what: str, epoch: int, step: int) -> str:
+        return (
+            f"{self.files.folder}: {what} is not finite in epoch {epoch}, step {step}; the last "
+            "finished epoch is kept. Try --precision fp32 or a lower --learning-rate"
+        )
 
     def _finish_epoch(
         self,
@@ -221,6 +233,7 @@ class Trainer:
         log.write(record)
         state = ResumeState(epoch, self.history, learner, optimiser_tensors(self.optimiser))
         save_resume(self.files.resume, state)
+        draw_curves(self.files.curves, self.history, chosen=None)
 
 
 def shuffled(examples: Sequence[Example], *, seed: int, epoch: int) -> list[Example]:
@@ -228,14 +241,3 @@ def shuffled(examples: Sequence[Example], *, seed: int, epoch: int) -> list[Exam
     order = list(examples)
     random.Random(f"{seed}/{epoch}").shuffle(order)
     return order
-
-
-def choose(history: Sequence[dict[str, Any]]) -> int:
-    """The epoch that the held-out part prefers; the earlier one of equals.
-
-    Example:
-        >>> choose([{"epoch": e, "heldout": {"criterion": c}} for e, c in [(1, .7), (2, .7)]])
-        1
-    """
-    best = max(history, key=lambda record: (record["heldout"]["criterion"], -record["epoch"]))
-    return int(best["epoch"])
