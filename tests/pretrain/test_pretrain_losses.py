@@ -48,9 +48,10 @@ def test_equal_captions_are_no_mistake() -> None:
 
 
 def test_dense_loss_golden_value() -> None:
-    # A covered and a calm patch at logit 0: entropy log 2; dice 1 - (2 / 2 + 1) / (1 + 1 + 1).
+    # A covered and a calm patch at logit 0: weights 6 and 1 on log 2, the mean over two patches;
+    # dice 1 - (2 / 2 + 1) / (1 + 1 + 1).
     logits, cover = torch.zeros(1, 2), torch.tensor([[0.25, 0.0]])
-    expected = math.log(2) + 0.5 * (1 - 2 / 3)
+    expected = 3.5 * math.log(2) + 0.5 * (1 - 2 / 3)
     assert losses.dense_loss(logits, cover).item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -67,3 +68,9 @@ def test_peak_loss_looks_at_the_highest_patches_only() -> None:
     calmer = losses.peak_loss(torch.tensor([[5.0, 5.0, 5.0, 2.0, -9.0]]), label)
     assert_close(calm, calmer)
     assert calm < losses.peak_loss(torch.tensor([[5.0, 5.0, -1.0, -1.0, -1.0]]), label)
+
+
+def test_length_loss_is_zero_at_the_length_of_the_root_of_the_width() -> None:
+    features = torch.tensor([[1.0, -1.0, 1.0, -1.0], [2.0, 0.0, 0.0, 0.0]])
+    assert losses.length_loss(features).item() == pytest.approx(0, abs=1e-9)
+    assert losses.length_loss(features * 10) > losses.length_loss(features * 3) > 0.1

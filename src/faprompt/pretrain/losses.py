@@ -13,6 +13,10 @@ TEMPERATURE = 0.07
 COVER_GAIN = 4.0
 """A patch counts as fully abnormal when a quarter of it is covered: thin cracks matter."""
 
+COVER_WEIGHT = 6.0
+"""Weight of abnormal patches. Nine of ten patches are normal: without it the first thing that is
+learned is to say "normal" everywhere, in one common direction that is slow to leave again."""
+
 PEAK_PATCHES = 3
 """How many of the most abnormal patches speak for the image."""
 
@@ -40,7 +44,8 @@ def dense_loss(logits: Tensor, cover: Tensor) -> Tensor:
         cover: Share of each patch under the mask, (B, L) in [0, 1].
     """
     target = (cover * COVER_GAIN).clamp(max=1)
-    entropy = binary_cross_entropy_with_logits(logits, target)
+    weight = torch.tensor(COVER_WEIGHT, device=logits.device)
+    entropy = binary_cross_entropy_with_logits(logits, target, pos_weight=weight)
     probability = logits.sigmoid()
     overlap = 2 * (probability * target).sum(dim=1) + 1
     dice = 1 - overlap / (probability.sum(dim=1) + target.sum(dim=1) + 1)
@@ -56,6 +61,15 @@ def peak_loss(logits: Tensor, label: Tensor) -> Tensor:
     """Cross-entropy of the most abnormal patches of (B, L) against (B,) labels."""
     peaks = logits.topk(min(PEAK_PATCHES, logits.shape[1]), dim=1).values.mean(dim=1)
     return binary_cross_entropy_with_logits(peaks, label)
+
+
+def length_loss(features: Tensor) -> Tensor:
+    """Keep image features (B, D) near the length sqrt(D).
+
+    The method reads the class token without a layer norm, so nothing else holds its length; a
+    long one hardly turns any more, because its direction's gradient falls with the length.
+    """
+    return (features.square().mean(dim=1) + 1e-6).log().square().mean()
 
 
 def caption_loss(images: Tensor, texts: Tensor, scale: Tensor, same: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ class LossWeights:
     """The most abnormal patches of an image against its label."""
     caption: float = 0.3
     """Contrastive alignment of images and captions."""
+    length: float = 0.05
+    """Length of the image feature."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

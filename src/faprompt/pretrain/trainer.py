@@ -199,6 +199,7 @@ def loss_terms(clip: Clip, batch: Batch) -> dict[str, Tensor]:
         "image": losses.image_loss(whole[:, 0], batch.label),
         "peak": losses.peak_loss(general, batch.label),
         "caption": losses.caption_loss(features.image, own, clip.logit_scale.exp(), batch.same),
+        "length": losses.length_loss(features.image),
     }
 
 
@@ -212,8 +213,7 @@ def initialised(clip: Clip) -> Clip:
     if isinstance(stem, ConvStem):
         for layer in (*stem.layers, stem.project):
             convolution: Any = layer
-            gain = "linear" if layer is stem.project else "relu"
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity=gain)
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
             nn.init.zeros_(convolution.bias)
     for tower in (clip.visual.transformer, clip.text.transformer):
         depth = len(tower.resblocks)
