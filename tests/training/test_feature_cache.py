@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from micro import SPEC, forward_calls, make_backbone
+from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from faprompt.clip.weights import Backbone
@@ -116,11 +117,11 @@ def _empty(file: Path) -> None:
 
 
 def _foreign(file: Path) -> None:
-    feature_cache.save_file({"image": torch.zeros(16), "patches": torch.zeros(9, 16)}, file)
+    save_file({"image": torch.zeros(16), "patches": torch.zeros(9, 16)}, file)
 
 
 def _without_patches(file: Path) -> None:
-    feature_cache.save_file({"image": torch.zeros(16)}, file)
+    save_file({"image": torch.zeros(16)}, file)
 
 
 @pytest.mark.parametrize("damage", [_truncate, _empty, _foreign, _without_patches, Path.unlink])
@@ -144,14 +145,13 @@ def test_a_damaged_file_is_mended(
 def test_an_interrupted_fill_leaves_whole_files_and_goes_on(
     cache: FeatureCache, paths: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saved = feature_cache.save_file
     calls = iter(range(99))
 
     def interrupted(tensors: dict[str, torch.Tensor], path: Path) -> None:
         if next(calls) == 3:
             path.write_bytes(b"half")
             raise KeyboardInterrupt
-        saved(tensors, path)
+        save_file(tensors, path)
 
     monkeypatch.setattr(feature_cache, "save_file", interrupted)
     with pytest.raises(KeyboardInterrupt):

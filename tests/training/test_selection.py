@@ -140,7 +140,7 @@ def test_colour_starts_above_normal_pixels_and_is_full_on_defects() -> None:
     st.lists(st.floats(0, 1, width=32), max_size=5), st.lists(st.floats(0, 1, width=32), max_size=5)
 )
 def test_colour_limits_are_ordered_and_within_range(calm: list[float], loud: list[float]) -> None:
-    low, high = colour_limits([np.float32(calm)], [np.float32(loud)])
+    low, high = colour_limits([np.array(calm, np.float32)], [np.array(loud, np.float32)])
     assert 0 <= low < high <= 1
 
 

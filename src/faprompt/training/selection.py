@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faprompt.errors import DataError, MetricError
+from faprompt.errors import DataError, MetricError, TrainingError
 from faprompt.method.network import FAPrompt
 from faprompt.metrics.pixel import pixel_metrics
 from faprompt.metrics.ranking import auroc
 from faprompt.training.examples import Batch, Example, ExampleReader, to_device
 
 RULE = "largest mean of held-out image AUROC and pixel AUROC; the earlier of equals; no refit"
+ADVICE = "the last finished epoch is kept. Try --precision fp32 or a lower --learning-rate"
+"""For numbers that are not finite."""
 PIXELS_PER_MAP = 1024  # sampled for the colour limits
 CALM_QUANTILE = 0.99  # of normal pixels: colour starts above it
 FULL_QUANTILE = 0.75  # of defect pixels: colour is full there
@@ -108,7 +110,11 @@ class Judgement:
 def judge(
     network: FAPrompt, reader: ExampleReader, examples: Sequence[Example], *, workers: int
 ) -> Judgement:
-    """Score examples and compare with their labels and masks."""
+    """Score examples and compare with their labels and masks.
+
+    Raises:
+        TrainingError: a score is not finite.
+    """
     scored = _Scored(network, reader, examples, workers)
     pixels = pixel_metrics(scored.maps)
     try:
@@ -166,6 +172,8 @@ class _Scored:
             moved = to_device(batch, device)
             scores = self.network(moved.features.image, moved.features.patches, text=text)
             maps = scores.anomaly_map(size, blur_sigma=self.network.config.blur_sigma)
+            if not bool(scores.image_score.isfinite().all() and maps.isfinite().all()):
+                raise TrainingError(f"scores of held-out images are not finite; {ADVICE}")
             arrays = maps.cpu().numpy()
             if first_pass:
                 self.scores.extend(scores.image_score.tolist())

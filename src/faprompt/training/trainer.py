@@ -31,7 +31,7 @@ from faprompt.training.run_files import (
     restore_optimiser,
     save_resume,
 )
-from faprompt.training.selection import RULE, Judgement, Split, choose, judge
+from faprompt.training.selection import ADVICE, RULE, Judgement, Split, choose, judge
 
 _logger = logging.getLogger(__name__)
 
@@ -168,8 +168,6 @@ class Trainer:
                     loss=parts["total"],
                 )
             )
-        if not all(bool(p.isfinite().all()) for p in self.network.learner.parameters()):
-            raise TrainingError(self._not_finite("a learned tensor", epoch, steps))
         self.history.append({"epoch": epoch, "loss": total / len(examples)})
 
     def _batches(self, examples: Sequence[Example], size: int) -> Iterator[Batch]:
@@ -187,17 +185,14 @@ class Trainer:
         names = [field.name for field in fields(losses)]
         values = torch.stack([getattr(losses, name).detach() for name in names]).tolist()
         if not math.isfinite(losses.total.item()):
-            raise TrainingError(self._not_finite("the loss", epoch, step))
+            raise TrainingError(
+                f"{self.files.folder}: the loss is {losses.total.item()} in epoch {epoch}, step "
+                f"{step}; {ADVICE}"
+            )
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()
         self.optimiser.step()
         return dict(zip(names, values, strict=True))
-
-    def _not_finite(self, what: str, epoch: int, step: int) -> str:
-        return (
-            f"{self.files.folder}: {what} is not finite in epoch {epoch}, step {step}; the last "
-            "finished epoch is kept. Try --precision fp32 or a lower --learning-rate"
-        )
 
     def _finish_epoch(
         self,

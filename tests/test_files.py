@@ -1,0 +1,63 @@
+"""Files appear whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from faprompt.errors import OutputError
+from faprompt.files import replacing, unfinished, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_content_takes_its_name_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+        assert unfinished(path.parent, "a.txt") == [temporary]
+    assert path.read_text() == "whole"
+    assert names(path.parent) == ["a.txt"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failed_block_leaves_what_was_there(failure: type[BaseException], tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "before")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise failure
+
+    with pytest.raises(failure):
+        fail()
+    assert (path.read_text(), names(tmp_path)) == ("before", ["a.txt"])
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/a\.txt: cannot be written \(.+\); choose another"):
+        write_text(tmp_path / "file" / "a.txt", "")
+
+
+def test_a_full_disk_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"No space left on device"):
+        write_text(tmp_path / "a.txt", "text")
+    assert names(tmp_path) == []
+
+
+def test_only_unfinished_files_of_that_name_are_found(tmp_path: Path) -> None:
+    for name in (".a.txt.x1_y2z3w", ".a.txt.short", ".b.txt.abcdefgh", "a.txt", ".a.txt"):
+        (tmp_path / name).touch()
+    assert [p.name for p in unfinished(tmp_path, "a.txt")] == [".a.txt.x1_y2z3w"]
+    assert unfinished(tmp_path / "missing", "a.txt") == []
