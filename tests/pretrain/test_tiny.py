@@ -11,9 +11,9 @@ from faprompt.clip.model import Clip
 from faprompt.clip.registry import get_spec
 from faprompt.clip.tokenizer import load_tokenizer
 from faprompt.clip.weights import load_backbone
+from faprompt.pretrain.objective import initialised
 from faprompt.pretrain.scoring import HeldoutScore, auroc, score_heldout
 from faprompt.pretrain.shipping import MAX_BYTES, SOURCE_COLUMNS
-from faprompt.pretrain.trainer import initialised
 
 ASSETS = Path(str(files("faprompt") / "assets" / "tiny"))
 SCENES = 24

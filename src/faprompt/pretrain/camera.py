@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
-from faprompt.pretrain.things import marks
+from faprompt.pretrain.composing import marks
 
 
 def decorate(canvas: Canvas, scene: Scene) -> Scene:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from faprompt.errors import ConfigError
-from faprompt.pretrain import bodies, defects, textures, things
+from faprompt.pretrain import bodies, defects, faults, textures, things
 from faprompt.pretrain.camera import Camera, decorate
 from faprompt.pretrain.canvas import Canvas, Scene, blurred
 from faprompt.pretrain.kinds import (
@@ -39,7 +39,8 @@ SCENES: dict[str, Callable[[Canvas], Scene]] = {
     for kind in SCENE_KINDS
 }
 DEFECTS: dict[str, Callable[[Canvas, Scene], defects.Damage]] = {
-    kind.name: getattr(defects, kind.name) for kind in DEFECT_KINDS
+    kind.name: getattr(defects if hasattr(defects, kind.name) else faults, kind.name)
+    for kind in DEFECT_KINDS
 }
 
 

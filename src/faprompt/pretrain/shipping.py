@@ -56,6 +56,7 @@ def export_weights(folder: Path, out: Path, recipe: Recipe) -> Path:
     target = out / WEIGHTS_FILE
     temporary = out / f".{WEIGHTS_FILE}.{os.getpid()}"
     save_file(tensors, temporary, metadata=header)
+    temporary.chmod(0o644)  # package data is for everyone
     temporary.replace(target)
     return target
 

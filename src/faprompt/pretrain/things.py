@@ -3,70 +3,19 @@
 Each function draws the N pictures of a canvas. Shapes: N pictures, S side.
 """
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor
 
 from faprompt.pretrain import textures
-from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, relief
-
-
-def backdrop(canvas: Canvas) -> Tensor:
-    """What things lie on: mostly calm, sometimes a surface or a photograph, (N, 3, S, S)."""
-    cloud = canvas.fractal(1.2, 2.2) * canvas.uniform(0, 0.08)
-    fine = canvas.fractal(0.0, 0.8) * canvas.uniform(0, 0.04)
-    slope = (canvas.x * canvas.uniform(-1, 1) + canvas.y * canvas.uniform(-1, 1)) * 0.12
-    image = canvas.colour(0.4, 0.0, 1.0) * (1 + cloud + fine + slope)
-    return image.clamp(0, 1)
-
-
-def skin_of(canvas: Canvas) -> Tensor:
-    """What a body is made of, (N, 3, S, S): one surface kind for all N."""
-    kinds: list[Callable[[Canvas], Scene]] = [
-        textures.painted,
-        textures.painted,
-        textures.stone,
-        textures.brushed,
-        textures.wood,
-        textures.granite,
-    ]
-    if canvas.photos is not None:
-        kinds += [textures.photo_surface, textures.photo_surface]
-    return kinds[int(canvas.uniform(0, len(kinds)).flatten()[0])](canvas).image
-
-
-def compose(canvas: Canvas, body: Tensor, inside: Tensor, *, depth: float = 0.25) -> Scene:
-    """Lay a body on a backdrop with round edges and a shadow.
-
-    Args:
-        canvas: Where to draw.
-        body: Colours of the body, (N, 3, S, S).
-        inside: Distance to the outline in coordinates, positive inside, (N, 1, S, S).
-        depth: How far from the outline the edge is rounded, in coordinates.
-    """
-    light = canvas.angle()
-    dome = (inside / depth).clamp(0, 1)
-    dome = (dome * (2 - dome)).sqrt()
-    shade = relief(dome * depth * canvas.uniform(0.2, 1.0), light) * canvas.uniform(0.3, 0.9)
-    rim = 1 - canvas.uniform(0, 0.5) * (1 - dome)
-    gloss = canvas.chance(0.4) * canvas.uniform(0.1, 0.6)
-    spark = (shade - 0.25).clamp(min=0) * gloss
-    body = (body * rim * (1 + shade) + spark).clamp(0, 1)
-    mask = canvas.soft(inside)
-    ground = backdrop(canvas)
-    reach = max(1, canvas.size // 40)
-    shadow = blurred(torch.roll(mask, (reach, reach), (2, 3)), reach)
-    background = ground * (1 - shadow * (1 - mask) * canvas.uniform(0, 0.6))
-    return Scene(mix(background, body, mask), mask, ground.expand_as(body))
-
-
-def placed(canvas: Canvas, low: float, high: float) -> tuple[Tensor, Tensor]:
-    """Coordinates of a thing that is turned, shifted and scaled: its size is 1."""
-    size = canvas.uniform(low, high)
-    x = (canvas.x - canvas.uniform(-0.15, 0.15)) / size
-    y = (canvas.y - canvas.uniform(-0.15, 0.15)) / size
-    return canvas.rotated(canvas.angle(), x, y)
+from faprompt.pretrain.canvas import Canvas, Scene, mix, relief
+from faprompt.pretrain.composing import (
+    backdrop,
+    compose,
+    marks,
+    one_of,
+    opened,
+    placed,
+    skin_of,
+)
 
 
 def solid(canvas: Canvas) -> Scene:
@@ -83,7 +32,7 @@ def solid(canvas: Canvas) -> Scene:
     body = mix(body, canvas.colour(0.9) * (1 - print_on * canvas.uniform(0.2, 0.9)), label)
     hole = canvas.soft(canvas.uniform(0.1, 0.3) - (u.square() + v.square()).sqrt())
     scene = compose(canvas, body, inside)
-    return _cut(scene, hole * canvas.chance(0.2) * (1 - label))
+    return opened(scene, hole * canvas.chance(0.2) * (1 - label))
 
 
 def nut(canvas: Canvas) -> Scene:
@@ -135,16 +84,6 @@ def shaft(canvas: Canvas) -> Scene:
     return Scene(mix(ground, body.clamp(0, 1), mask), mask, ground)
 
 
-def marks(canvas: Canvas, u: Tensor, v: Tensor) -> Tensor:
-    """Print that belongs there: lines of letter-like strokes, (N, 1, S, S) in [0, 1]."""
-    rate = canvas.uniform(3, 8)
-    line, letter = v * rate, u * rate * 1.8
-    inside = ((line - line.floor() - 0.5).abs() < 0.32) & ((letter - letter.floor()) > 0.2)
-    dots_u, dots_v = (letter * 3).floor(), (line * 5).floor()
-    code = ((dots_u * 12.9898 + dots_v * 78.233 + canvas.angle()).sin() * 43758.5).frac().abs()
-    return (inside & (code > 0.45)).float()
-
-
 def row(canvas: Canvas) -> Scene:
     """Equal parts in rows and columns on a backdrop."""
     u, v = canvas.rotated(canvas.chance(0.5) * 1.5708 + canvas.uniform(-0.15, 0.15))
@@ -159,7 +98,7 @@ def row(canvas: Canvas) -> Scene:
     strip = canvas.soft(canvas.uniform(0.02, 0.1) - (pu * ratio).abs()) * canvas.chance(0.4)
     body = mix(body, canvas.colour(0.9), strip)
     scene = compose(canvas, body, inside, depth=0.08)
-    chosen = _one_of(canvas, columns, fu) * _one_of(canvas, lines, fv)
+    chosen = one_of(canvas, columns, fu) * one_of(canvas, lines, fv)
     scene.part = chosen * (scene.foreground > 0.02).float()
     return scene
 
@@ -233,8 +172,8 @@ def plate(canvas: Canvas) -> Scene:
     drilled = (canvas.uniform(0.18, 0.3) - distance) / count * 1.6
     closed = compose(canvas, body, inside, depth=0.05)
     hole = canvas.soft(torch.minimum(drilled, inside))
-    scene = _cut(closed, hole)
-    chosen = _one_of(canvas, count, fu) * _one_of(canvas, count, fv)
+    scene = opened(closed, hole)
+    chosen = one_of(canvas, count, fu) * one_of(canvas, count, fv)
     scene.part = chosen * (hole > 0.02).float()
     scene.background = mix(scene.background, closed.image, (hole > 0.02).float())
     return scene
@@ -279,15 +218,3 @@ def dial(canvas: Canvas) -> Scene:
     rim = canvas.soft(radius - 0.9)
     metal = canvas.colour(0.1, 0.3, 0.7) * (1 + 0.3 * (2 * turn).sin())
     return compose(canvas, mix(face, metal, rim), (1 - radius) * 0.75, depth=0.06)
-
-
-def _cut(scene: Scene, hole: Tensor) -> Scene:
-    """Open a hole (N, 1, S, S) that shows the darkened background."""
-    image = mix(scene.image, scene.background * 0.6, hole)
-    return Scene(image, scene.foreground * (1 - hole), scene.background)
-
-
-def _one_of(canvas: Canvas, count: Tensor, position: Tensor) -> Tensor:
-    """1 where the whole part of ``position`` is one chosen number below ``count``."""
-    chosen = (canvas.uniform(0, 1) * count).floor()
-    return (position.floor() == chosen).float()

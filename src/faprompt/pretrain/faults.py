@@ -1,0 +1,109 @@
+"""Defects of structure and of tissue: what is missing, moved, foreign, wiped away or grown.
+
+The same signature as in :mod:`faprompt.pretrain.defects`. Shapes: N pictures, S side.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
+from faprompt.pretrain.defects import Damage, blob, centre_in
+from faprompt.pretrain.textures import ramp
+
+
+def missing(canvas: Canvas, scene: Scene) -> Damage:
+    """One part of many is not there; without parts, a large piece is cut away."""
+    if scene.part is not None:
+        return mix(scene.image, scene.background, scene.part), scene.part
+    u, _ = canvas.rotated(canvas.angle())
+    mask = canvas.soft(u - canvas.uniform(0.0, 0.5)) * scene.foreground
+    return mix(scene.image, scene.background, mask), mask
+
+
+def bend(canvas: Canvas, scene: Scene) -> Damage:
+    """The structure is pushed sideways or twisted within a region."""
+    x, y = centre_in(canvas, scene.foreground)
+    radius = canvas.log_uniform(0.15, 0.5)
+    dx, dy = canvas.x - x, canvas.y - y
+    inside = (1 - (dx.square() + dy.square()) / radius.square()).clamp(0, 1).square()
+    twist = inside * canvas.uniform(1.0, 3.0) * canvas.chance(0.5)
+    u, v = canvas.rotated(twist, dx, dy)
+    push = inside * radius * canvas.uniform(0.3, 0.8)
+    turn = canvas.angle()
+    grid = torch.cat([u + x + push * turn.cos(), v + y + push * turn.sin()], 1)
+    moved = grid_sample(
+        scene.image, grid.permute(0, 2, 3, 1), align_corners=False, padding_mode="reflection"
+    )
+    return moved, (inside > 0.03).float()
+
+
+def patch(canvas: Canvas, scene: Scene) -> Damage:
+    """A piece of another picture, or of another place, with a hard or soft outline."""
+    # A turned piece of the same noise cannot be told from its place: half get a new pattern.
+    drawn = ramp(canvas, canvas.fractal(0.2, 1.8, stretch=canvas.log_uniform(1, 12)))
+    other = mix(scene.image.roll(1, 0).rot90(1, (2, 3)), drawn, canvas.chance(0.6))
+    if canvas.photos is not None:
+        group = ("material", "object", "scene")
+        photo = canvas.photos.crops(canvas.count, canvas.size, canvas.generator, group)
+        other = mix(other, photo, canvas.chance(0.6))
+    rounded = blob(canvas, scene.foreground, 0.08, 0.45)
+    x, y = centre_in(canvas, scene.foreground)
+    u, v = canvas.rotated(canvas.angle(), canvas.x - x, canvas.y - y)
+    width, height = canvas.log_uniform(0.04, 0.4), canvas.log_uniform(0.04, 0.4)
+    box = torch.minimum(width - u.abs(), height - v.abs())
+    inside = torch.where(canvas.chance(0.5) > 0, box, rounded * 0.2)
+    mask = canvas.soft(inside, 1.5) * scene.foreground
+    return mix(scene.image, other, mask * canvas.uniform(0.6, 1)), mask
+
+
+def smear(canvas: Canvas, scene: Scene) -> Damage:
+    """The structure is wiped away: blurred, slightly paler."""
+    inside = blob(canvas, scene.foreground, 0.12, 0.5, ragged=0.4)
+    mask = (inside * 12).sigmoid() * (inside > -0.2) * scene.foreground
+    wiped = blurred(blurred(scene.image, max(2, canvas.size // 24)), max(1, canvas.size // 48))
+    return mix(scene.image, wiped + canvas.uniform(-0.15, 0.15), mask), mask
+
+
+def misprint(canvas: Canvas, scene: Scene) -> Damage:
+    """A band or box of the picture is shifted or printed twice."""
+    x, y = centre_in(canvas, scene.foreground)
+    long = canvas.chance(0.4)
+    width = torch.where(long > 0, torch.full_like(long, 2.0), canvas.uniform(0.1, 0.5))
+    inside = torch.minimum(
+        width - (canvas.x - x).abs(), canvas.uniform(0.05, 0.3) - (canvas.y - y).abs()
+    )
+    mask = canvas.soft(inside) * scene.foreground
+    shift = max(2, canvas.size // 16)
+    shifted = scene.image.roll((shift, shift // 2), (3, 2))
+    ghost = torch.minimum(scene.image, shifted)
+    return mix(scene.image, mix(shifted, ghost, canvas.chance(0.4)), mask), mask
+
+
+def bright_focus(canvas: Canvas, scene: Scene) -> Damage:
+    """A brighter focus in tissue: tumour, bleed, overexposed cell."""
+    return _focus(canvas, scene, canvas.uniform(0.2, 0.5))
+
+
+def dark_focus(canvas: Canvas, scene: Scene) -> Damage:
+    """A darker focus in tissue: oedema, necrosis, dead cell."""
+    return _focus(canvas, scene, canvas.uniform(-0.45, -0.2))
+
+
+def _focus(canvas: Canvas, scene: Scene, change: Tensor) -> Damage:
+    inside = blob(canvas, scene.foreground, 0.07, 0.4, ragged=0.4)
+    mask = (inside * canvas.uniform(5, 25)).sigmoid() * (inside > -0.3) * scene.foreground
+    texture = 1 + 0.25 * canvas.fractal(1.0, 1.8)
+    edge = (-((inside - 0.1) / 0.12).square()).exp() * canvas.uniform(-0.5, 0.8)
+    return scene.image + mask * change * (texture + edge), mask
+
+
+def asymmetry(canvas: Canvas, scene: Scene) -> Damage:
+    """A mass: one region swells, its own texture, its surroundings pushed away."""
+    moved, region = bend(canvas, scene)
+    inside = blob(canvas, region, 0.08, 0.25, ragged=0.3)
+    mask = canvas.soft(inside * 0.2, 3) * scene.foreground
+    level = scene.image.mean(dim=(1, 2, 3), keepdim=True) + canvas.uniform(0.05, 0.5)
+    level = level * (1 + 0.15 * canvas.fractal(0.8, 1.6))
+    image = mix(scene.image, moved, scene.foreground)
+    return mix(image, level, mask), torch.maximum(mask, region * scene.foreground)
