@@ -28,6 +28,8 @@ LEARNABLE_NAMES = {
 DEEP_NAME = "compound_prompts_text"
 DEEP_OURS = "prompts.deep_tokens"
 UNUSED_PREFIX = "compound_prompt_projections."
+FROZEN_PREFIXES = ("token_prefix_", "token_suffix_", "tokenized_prompts_")
+"""Copies of the backbone's token embeddings, and the ids of the prompts."""
 EMBEDDING_RTOL, EMBEDDING_ATOL = 1e-3, 1e-6
 """Copies of the token table may have gone through fp16: half a unit in its last place is 5e-4."""
 
@@ -69,11 +71,7 @@ def import_state(
             backbone.
     """
     dropped = sorted(name for name in released if name.startswith(UNUSED_PREFIX))
-    frozen = {
-        name: tensor
-        for name, tensor in released.items()
-        if name.startswith(("token_prefix_", "token_suffix_", "tokenized_prompts_"))
-    }
+    frozen = {name: tensor for name, tensor in released.items() if name.startswith(FROZEN_PREFIXES)}
     learnable = {n: t for n, t in released.items() if n not in frozen and n not in dropped}
     try:
         state = to_learner_state(learnable)
