@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from faprompt.errors import ConfigError
 from faprompt.pretrain import bodies, defects, faults, textures, things
@@ -24,11 +25,14 @@ from faprompt.pretrain.kinds import (
 )
 from faprompt.pretrain.photos import PhotoBank
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 """Raised whenever the same seed gives other pictures."""
 
 LEAST_CHANGE = 0.04
 """Mean change within the mask, of the full range, below which a defect cannot be seen."""
+
+FADE = 48
+"""A soft outline may go on beyond the mask for a 48th of the side, and as much again to fade."""
 
 LEAST_PIXELS = 6
 """Smallest mask in pixels."""
@@ -144,7 +148,7 @@ class Renderer:
         area = mask.sum(dim=(1, 2, 3), keepdim=True)
         strength = change.sum(dim=(1, 2, 3), keepdim=True) / area.clamp(min=1)
         seen = ((strength > LEAST_CHANGE) & (area >= LEAST_PIXELS)).float()
-        damaged = scene.image + (damaged.clamp(0, 1) - scene.image) * seen * (soft > 0.02)
+        damaged = scene.image + (damaged.clamp(0, 1) - scene.image) * seen * _faded(mask)
         camera = Camera(canvas)
         return Rendered(
             camera.shoot(damaged),
@@ -164,3 +168,14 @@ def _joined(pieces: list[Rendered]) -> Rendered:
         tuple(kind for piece in pieces for kind in piece.scenes),
         tuple(kind for piece in pieces for kind in piece.defects),
     )
+
+
+def _faded(mask: Tensor) -> Tensor:
+    """1 on a mask (N, 1, S, S), falling to exactly 0 within :func:`fade_reach` pixels."""
+    reach = max(2, mask.shape[-1] // FADE)
+    return blurred(max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach), reach)
+
+
+def fade_reach(size: int) -> int:
+    """Most pixels beyond its mask that a defect changes, before the camera."""
+    return 4 * max(2, size // FADE)
