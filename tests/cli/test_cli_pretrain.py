@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from PIL import Image
 from typer.testing import CliRunner
 
 from faprompt.cli.app import app
@@ -15,10 +16,12 @@ stages = [{ size = 32, steps = 0 }]
 def test_render_writes_a_labelled_set(tmp_path: Path) -> None:
     load_commands()
     args = ["render", "--out", str(tmp_path / "set"), "--split", "example", "--count", "4"]
-    result = CliRunner().invoke(app, [*args, "--size", "64"])
+    args += ["--size", "64", "--sheet", str(tmp_path / "sheet.png")]
+    result = CliRunner().invoke(app, args)
     assert result.exit_code == 0, result.output
     assert "2 normal and 2 anomalous pictures" in result.output
     assert len(list((tmp_path / "set").rglob("*_mask.png"))) == 2
+    assert Image.open(tmp_path / "sheet.png").width == 3 * 128
 
 
 def test_pretrain_stops_resumes_and_exports(tmp_path: Path) -> None:

@@ -61,6 +61,9 @@ def render(
     size: Annotated[int, typer.Option(min=16, help="Side in pixels, a multiple of 8.")] = 256,
     seed: Annotated[int, typer.Option(help="Chooses other pictures.")] = 0,
     photos: Photos = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw a contact sheet of the split into this file too.")
+    ] = None,
 ) -> None:
     """Render a small labelled data set with exact masks, for training prompts or for scoring."""
     from typing import cast
@@ -68,9 +71,12 @@ def render(
     from faprompt.pretrain.dataset import render_dataset
     from faprompt.pretrain.kinds import Split
     from faprompt.pretrain.photos import load_photos
+    from faprompt.pretrain.sheet import contact_sheet
 
     bank = load_photos(photos) if photos is not None else None
     written = render_dataset(
         out, split=cast(Split, split), count=count, size=size, seed=seed, photos=bank
     )
+    if sheet is not None:
+        contact_sheet(sheet, split=cast(Split, split), seed=seed, photos=bank)
     typer.echo(f"{written.normal} normal and {written.anomalous} anomalous pictures in {out}")

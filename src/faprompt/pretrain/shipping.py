@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 
 from faprompt.errors import DataError, OutputError
 from faprompt.pretrain.recipe import Recipe
-from faprompt.pretrain.renderer import RENDERER_VERSION
 from faprompt.pretrain.trainer import STATE_FILE
 
 WEIGHTS_FILE = "tiny.safetensors"
@@ -42,7 +41,7 @@ def export_weights(folder: Path, out: Path, recipe: Recipe) -> Path:
     header = {
         "recipe": recipe.name,
         "recipe_digest": recipe.digest,
-        "renderer": str(RENDERER_VERSION),
+        "renderer": str(state["renderer"]),
         "steps": str(state["steps"]),
         "seconds": str(round(state["seconds"])),
         "settings": json.dumps(state["recipe"], sort_keys=True),
