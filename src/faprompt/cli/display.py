@@ -1,0 +1,94 @@
+"""What a training run shows on the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faprompt.training.run import Watcher
+
+
+class TrainingDisplay:
+    """Progress of a training run on the terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self.failed = 0
+        self.console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self._cache_task: Any = None
+        self._train_task: Any = None
+
+    def __enter__(self) -> "TrainingDisplay":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def say(self, text: str) -> None:
+        """One line above the bars."""
+        self.console.print(text, soft_wrap=True, highlight=False)
+
+    def watcher(self) -> "Watcher":
+        """Callbacks that show a run."""
+        from faprompt.training.run import Watcher
+
+        return Watcher(
+            unreadable=self._unreadable,
+            cache=self._cache,
+            cached=self._cached,
+            split=lambda s: self.say(
+                f"learning from {len(s.train)} images, held out: {len(s.heldout)} ({s.by})"
+            ),
+            step=self._step,
+        )
+
+    def _unreadable(self, path: Path, error: Exception) -> None:
+        self.failed += 1
+        self.say(f"left out {path.name}: {error}")
+
+    def _cache(self, total: int, missing: int, size: int) -> None:
+        self.say(f"features of {total} images; {missing} to compute, {size / 1e6:,.1f} MB on disk")
+        if missing:
+            self._cache_task = self.progress.add_task(
+                "image features", total=missing, speed="", note=""
+            )
+
+    def _cached(self, count: int) -> None:
+        self.progress.advance(self._cache_task, count)
+        self.progress.update(self._cache_task, speed=self._speed(self._cache_task, 1))
+
+    def _step(self, report: Any) -> None:
+        total = report.epochs * report.steps
+        done = (report.epoch - 1) * report.steps + report.step
+        if self._train_task is None:
+            self._train_task = self.progress.add_task(
+                "training", total=total, completed=done - 1, speed="", note=""
+            )
+        self.progress.update(
+            self._train_task,
+            completed=done,
+            description=f"epoch {report.epoch}/{report.epochs}",
+            speed=self._speed(self._train_task, report.images),
+            note=f"loss {report.loss:.3f}",
+        )
+
+    def _speed(self, task: Any, images: int) -> str:
+        speed = self.progress.tasks[task].speed
+        return f"{speed * images:.1f} images/s" if speed else ""
