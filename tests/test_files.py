@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
 
 from faprompt.errors import OutputError
-from faprompt.files import replacing, unfinished, write_text
+from faprompt.files import replacing, unfinished, write_tensors, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -61,3 +63,14 @@ def test_only_unfinished_files_of_that_name_are_found(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert [p.name for p in unfinished(tmp_path, "a.txt")] == [".a.txt.x1_y2z3w"]
     assert unfinished(tmp_path / "missing", "a.txt") == []
+
+
+def test_tensors_are_written_whole_with_their_texts(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    column = torch.arange(6.0).reshape(2, 3)[:, 1].requires_grad_()  # neither contiguous nor plain
+    write_tensors(path, {"x": column, "y": torch.ones(2).bfloat16()}, metadata={"k": "v"})
+    with safe_open(path, framework="pt") as file:
+        assert file.metadata() == {"k": "v"}
+        assert file.get_tensor("x").tolist() == [1.0, 4.0]
+        assert file.get_tensor("y").dtype is torch.bfloat16
+    assert names(tmp_path) == ["a.safetensors"]

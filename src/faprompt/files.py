@@ -3,11 +3,15 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faprompt.errors import OutputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 """Names that :func:`replacing` makes, by way of :func:`tempfile.mkstemp`."""
@@ -65,3 +69,27 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_tensors(
+    path: Path, tensors: "Mapping[str, Tensor]", *, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Its own writer would leave temporary files of another name when killed.
+
+    Args:
+        path: To write.
+        tensors: Any device; saved in the precision they have.
+        metadata: Texts for the file's header.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    content = save(
+        {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, dict(metadata or {})
+    )
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

@@ -14,6 +14,7 @@ from faprompt.clip.weights import Backbone
 from faprompt.data.hashing import content_hash
 from faprompt.data.samples import Dataset
 from faprompt.errors import DataError
+from faprompt.files import write_tensors
 from faprompt.training import feature_cache
 from faprompt.training.examples import ExampleReader, files_of, labelled
 from faprompt.training.feature_cache import (
@@ -147,13 +148,12 @@ def test_an_interrupted_fill_leaves_whole_files_and_goes_on(
 ) -> None:
     calls = iter(range(99))
 
-    def interrupted(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    def interrupted(path: Path, tensors: dict[str, torch.Tensor]) -> None:
         if next(calls) == 3:
-            path.write_bytes(b"half")
             raise KeyboardInterrupt
-        save_file(tensors, path)
+        write_tensors(path, tensors)
 
-    monkeypatch.setattr(feature_cache, "save_file", interrupted)
+    monkeypatch.setattr(feature_cache, "write_tensors", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cache.fill(paths, workers=2)
     monkeypatch.undo()

@@ -328,7 +328,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_epoch(
         return replace(found, total=found.total * float("nan")) if next(calls) == 4 else found
 
     monkeypatch.setattr(FAPrompt, "losses", losses)
-    with pytest.raises(TrainingError, match=r"the loss is nan in epoch 2, step 2; .*--prec"):
+    with pytest.raises(TrainingError, match=r"the loss is not finite in epoch 2, step 2; .*--prec"):
         learn()
     files = RunFiles(learn().files.folder)  # the same command goes on after epoch 1
     assert [r["epoch"] for r in logged(files) if "heldout" in r] == [1, 2, 3]
@@ -338,3 +338,8 @@ def test_tensors_that_are_not_finite_are_never_saved(learn: Learn, tmp_path: Pat
     with pytest.raises(TrainingError, match="scores of held-out images are not finite; the last"):
         learn(settings=micro_settings(learning_rate=1e38, batch_size=8))
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["log.jsonl", "run.json"]
+
+
+def test_scores_that_are_not_finite_are_one_error(learn: Learn) -> None:
+    with pytest.raises(TrainingError, match="run: a score is not finite in epoch 1, step 2"):
+        learn(settings=micro_settings(learning_rate=1e38))

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from faprompt.clip.weights import Backbone
 from faprompt.config import LossConfig, MethodConfig, TrainingConfig, refuse_unknown
 from faprompt.errors import CheckpointError, ConfigError
-from faprompt.files import replacing
+from faprompt.files import write_tensors
 from faprompt.method.network import FAPrompt
 from faprompt.method.released import check_shapes
 
@@ -117,9 +116,8 @@ def save_checkpoint(path: Path, learner: Mapping[str, Tensor], header: Header) -
     Raises:
         OutputError: the file cannot be written.
     """
-    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in learner.items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={HEADER_KEY: header.to_json()})
+    tensors = {name: tensor.float() for name, tensor in learner.items()}
+    write_tensors(path, tensors, metadata={HEADER_KEY: header.to_json()})
 
 
 def read_checkpoint(path: Path) -> tuple[Header, dict[str, Tensor]]:

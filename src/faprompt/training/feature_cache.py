@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from faprompt.clip.weights import Backbone
@@ -26,7 +26,7 @@ from faprompt.data.images import open_image
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.transforms import preprocess
 from faprompt.errors import FAPromptError
-from faprompt.files import replacing
+from faprompt.files import write_tensors
 
 _logger = logging.getLogger(__name__)
 
@@ -140,9 +140,8 @@ class FeatureCache:
 
     def store(self, image_hash: str, features: Features) -> None:
         """Write the features of one image, whole or not at all."""
-        path = self.file(image_hash)
-        with replacing(path) as temporary:
-            save_file({"image": features.image, "patches": features.patches}, temporary)
+        tensors = {"image": features.image, "patches": features.patches}
+        write_tensors(self.file(image_hash), tensors)
 
     def fill(
         self,

@@ -16,11 +16,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import replacing, unfinished, write_text
+from faprompt.files import unfinished, write_tensors, write_text
 
 RESUME_KEY = "faprompt-resume"
 
@@ -142,11 +141,10 @@ class ResumeState:
 
 def save_resume(path: Path, state: ResumeState) -> None:
     """Write the state, whole or not at all."""
-    tensors = {f"learner.{k}": v.detach().cpu().contiguous() for k, v in state.learner.items()}
-    tensors |= {f"optimiser.{k}": v.cpu().contiguous() for k, v in state.optimiser.items()}
+    tensors = {f"learner.{k}": v for k, v in state.learner.items()}
+    tensors |= {f"optimiser.{k}": v for k, v in state.optimiser.items()}
     about = json.dumps({"epoch": state.epoch, "history": state.history})
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={RESUME_KEY: about})
+    write_tensors(path, tensors, metadata={RESUME_KEY: about})
 
 
 def load_resume(path: Path) -> ResumeState | None:

@@ -181,18 +181,21 @@ class Trainer:
             TrainingError: the loss is not finite.
         """
         scores = self.network(batch.features.image, batch.features.patches)
+        if not bool(scores.image_score.isfinite().all()):  # the losses need probabilities
+            raise TrainingError(self._not_finite("a score", epoch, step))
         losses = self.network.losses(scores, batch.targets, self.settings.loss)
         names = [field.name for field in fields(losses)]
         values = torch.stack([getattr(losses, name).detach() for name in names]).tolist()
         if not math.isfinite(losses.total.item()):
-            raise TrainingError(
-                f"{self.files.folder}: the loss is {losses.total.item()} in epoch {epoch}, step "
-                f"{step}; {ADVICE}"
-            )
+            raise TrainingError(self._not_finite("the loss", epoch, step))
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()
         self.optimiser.step()
         return dict(zip(names, values, strict=True))
+
+    def _not_finite(self, what: str, epoch: int, step: int) -> str:
+        where = f"epoch {epoch}, step {step}"
+        return f"{self.files.folder}: {what} is not finite in {where}; {ADVICE}"
 
     def _finish_epoch(
         self,
