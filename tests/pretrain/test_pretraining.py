@@ -54,6 +54,15 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     assert not list((tmp_path / "parts").glob("*.tmp"))
 
 
+def test_no_time_left_leaves_the_run_as_it_is(tmp_path: Path) -> None:
+    pretrain(micro_run(), tmp_path, pace(1))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    again = micro_run()
+    pretrain(again, tmp_path, Pace(minutes=0), resume=True)
+    assert again.steps == 1
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
 def test_a_step_learns_in_every_tower_and_moves_the_average() -> None:
     run = micro_run()
     before = {name: value.clone() for name, value in run.clip.state_dict().items()}

@@ -44,7 +44,7 @@ class Pace:
     """Stop after this time."""
     steps: int | None = None
     """Stop at this step, counted from the beginning of the run."""
-    save_minutes: float = 4.0
+    save_minutes: float = 2.0
     """Time between two states on disk."""
     score_steps: int = 200
     """Steps between two looks at the held-out kinds; 0 for none."""
@@ -186,16 +186,10 @@ def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False
             raise ConfigError(f"{folder} holds a run already; add --resume or name another --out")
         run.resume(folder)
     began = saved = time.monotonic()
-    note(
-        folder,
-        {
-            "event": "start",
-            "recipe": run.recipe.digest,
-            "step": run.steps,
-            "renderer": RENDERER_VERSION,
-            "photos": run.maker.renderer.photos is not None,
-        },
-    )
+    if _over(run, pace, began):
+        return  # nothing to do: a run that goes on elsewhere is not disturbed
+    start = {"recipe": run.recipe.digest, "step": run.steps, "renderer": RENDERER_VERSION}
+    note(folder, {"event": "start", **start, "photos": run.maker.renderer.photos is not None})
     while not _over(run, pace, began):
         terms = run.step()
         if run.steps % pace.log_steps == 0:
@@ -227,4 +221,4 @@ def note(folder: Path, line: dict[str, Any]) -> None:
 def _over(run: Pretraining, pace: Pace, began: float) -> bool:
     if pace.steps is not None and run.steps >= pace.steps:
         return True
-    return pace.minutes is not None and time.monotonic() - began > pace.minutes * 60
+    return pace.minutes is not None and time.monotonic() - began >= pace.minutes * 60
