@@ -20,6 +20,13 @@ COLOURS = {
     "pixel_auroc": (44, 160, 44),
     "pixel_aupro": (148, 103, 189),
 }
+NAMES = {
+    "loss": "loss",
+    "image_auroc": "image AUROC",
+    "pixel_auroc": "pixel AUROC",
+    "pixel_aupro": "pixel AUPRO",
+}
+LEGEND_STEP = 130
 
 Points = list[tuple[int, float]]
 
@@ -81,13 +88,13 @@ class _Panel:
         self.draw.text((middle, BOTTOM + 24), "epoch", INK, font=_font(), anchor="ma")
 
     def line(self, row: int, name: str, points: Points) -> None:
-        """One curve and its entry in the legend."""
+        """One curve and, below the panel, its name and last value."""
         places = [self.place(x, y) for x, y in points]
         self.draw.line(places, COLOURS[name], width=2)
         for x, y in places:
             self.draw.ellipse((x - 3, y - 3, x + 3, y + 3), COLOURS[name])
-        text, right = f"{name} {points[-1][1]:.3f}", self.left + PANEL_WIDTH
-        self.draw.text((right, TOP + 16 * row), text, COLOURS[name], font=_font(), anchor="ra")
+        x, y = self.left + LEGEND_STEP * row, BOTTOM + 46
+        self.draw.text((x, y), f"{NAMES[name]} {points[-1][1]:.3f}", COLOURS[name], font=_font())
 
 
 def _draw_panel(
