@@ -82,7 +82,8 @@ def train(
     from faprompt.config import parse_assignments, read_toml, train_settings
 
     values = (read_toml(config) if config else {}) | parse_assignments(settings or []) | given
-    chosen = train_settings(values, where=str(config) if config else "--set")
+    sources = [str(config)] * bool(config) + ["--set"] * bool(settings)
+    chosen = train_settings(values, where=" and ".join(sources) or "options")
 
     from faprompt.clip.weights import load_backbone
     from faprompt.data.datasets import load_dataset
@@ -118,7 +119,8 @@ def _summary(result: Any, failed: int) -> None:
             + ("undefined" if heldout[name] is None else f"{heldout[name]:.3f}")
             for name in ("image_auroc", "pixel_auroc", "pixel_aupro")
         )
-        console.print(f"epoch {result.chosen} chosen on held-out source data: {figures}")
+        chosen = f"epoch {result.chosen} chosen on held-out source data: {figures}"
+        console.print(chosen, soft_wrap=True)
     else:
         console.print(f"{result.rule}")
     console.print(f"[bold]{options.shown(result.files.best)}[/bold]", soft_wrap=True)
