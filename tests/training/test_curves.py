@@ -19,7 +19,7 @@ def colours(path: Path) -> set[Any]:
     with Image.open(path) as image:
         image.load()
         assert (image.format, image.mode) == ("PNG", "RGB")
-        found = image.getcolors(maxcolors=image.width * image.height)
+        found = image.getcolors(maxcolors=image.width * image.height) or []
         return {colour for _, colour in found}
 
 
