@@ -45,6 +45,10 @@ class TrainingDisplay:
         """One line above the bars."""
         self.console.print(text, soft_wrap=True, highlight=False)
 
+    def add(self, description: str, total: int | None) -> Any:
+        """One more bar; returns what :attr:`progress` knows it by."""
+        return self.progress.add_task(description, total=total, speed="", note="")
+
     def watcher(self) -> "Watcher":
         """Callbacks that show a run."""
         from faprompt.training.run import Watcher
@@ -66,9 +70,7 @@ class TrainingDisplay:
     def _cache(self, total: int, missing: int, size: int) -> None:
         self.say(f"features of {total} images; {missing} to compute, {size / 1e6:,.1f} MB on disk")
         if missing:
-            self._cache_task = self.progress.add_task(
-                "image features", total=missing, speed="", note=""
-            )
+            self._cache_task = self.add("image features", missing)
 
     def _cached(self, count: int) -> None:
         self.progress.advance(self._cache_task, count)
@@ -78,9 +80,8 @@ class TrainingDisplay:
         total = report.epochs * report.steps
         done = (report.epoch - 1) * report.steps + report.step
         if self._train_task is None:
-            self._train_task = self.progress.add_task(
-                "training", total=total, completed=done - 1, speed="", note=""
-            )
+            self._train_task = self.add("training", total)
+            self.progress.update(self._train_task, completed=done - 1)
         self.progress.update(
             self._train_task,
             completed=done,
