@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -140,15 +141,19 @@ def test_a_finished_run_started_again_changes_nothing(learn: Learn) -> None:
     )
 
 
-def test_other_settings_are_refused_before_anything_slow(learn: Learn, backbone: Backbone) -> None:
-    before = contents(learn())
+def test_other_settings_are_refused_before_anything_slow(
+    learn: Learn, backbone: Backbone, tmp_path: Path
+) -> None:
+    result = learn()
+    before = contents(result)
+    shutil.rmtree(tmp_path / "cache")
     with (
         forward_calls(backbone.clip.visual.conv1) as shapes,
         pytest.raises(ConfigError, match=r"run: holds a run .*training\.epochs was 3, now 4"),
     ):
-        learn(settings=micro_settings(epochs=4), cached=False)
+        learn(settings=micro_settings(epochs=4))
     assert shapes == []
-    assert contents(RunFiles(learn().files.folder)) == before
+    assert contents(result) == before
 
 
 def test_other_data_and_another_backbone_are_refused(
