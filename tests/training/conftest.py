@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from micro import make_backbone, make_folder
+from micro_training import make_backbone, make_folder
 
 from faprompt.clip.weights import Backbone
 from faprompt.data.datasets import load_dataset

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from micro import make_folder
+from micro_training import make_folder
 from PIL import Image
 
 from faprompt.clip.weights import Backbone

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from micro import SPEC, forward_calls, make_backbone
+from micro_training import SPEC, forward_calls, make_backbone
 from safetensors.torch import save_file
 from torch.testing import assert_close
 

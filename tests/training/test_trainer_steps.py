@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from micro import micro_settings
+from micro_training import micro_settings
 
 from faprompt.clip.weights import Backbone
 from faprompt.config import train_settings

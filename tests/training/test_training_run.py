@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from micro import forward_calls, make_backbone, make_classes, make_folder, micro_settings
+from micro_training import forward_calls, make_backbone, make_classes, make_folder, micro_settings
 from torch import Tensor
 
 from faprompt.clip.weights import Backbone
