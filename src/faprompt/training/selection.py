@@ -25,8 +25,8 @@ RULE = "largest mean of held-out image AUROC and pixel AUROC; the earlier of equ
 ADVICE = "the last finished epoch is kept. Try --precision fp32 or a lower --learning-rate"
 """For numbers that are not finite."""
 PIXELS_PER_MAP = 1024  # sampled for the colour limits
-CALM_QUANTILE = 0.99  # of normal pixels: colour starts above it
-FULL_QUANTILE = 0.75  # of defect pixels: colour is full there
+CALM_QUANTILE = 0.97  # of normal pixels: colour starts above it
+FULL_QUANTILE = 0.9  # of defect pixels: colour is full there
 LEAST_SPAN = 0.05
 
 
