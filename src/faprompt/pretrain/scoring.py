@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from faprompt.clip.model import Clip
 from faprompt.clip.tokenizer import Tokenizer
+from faprompt.metrics.ranking import auroc
 from faprompt.pretrain import captions
 from faprompt.pretrain.batches import normalised
 from faprompt.pretrain.losses import abnormality_logits
@@ -63,9 +64,15 @@ def score_heldout(
         maps.append(interpolate(pixels[:, None], size=GRID, mode="bilinear", align_corners=False))
         masks.append(interpolate(mask, size=GRID, mode="nearest") > 0)
     return HeldoutScore(
-        auroc(torch.cat(scores), torch.cat(labels)),
-        auroc(torch.cat(maps).flatten(), torch.cat(masks).flatten()),
+        _auroc(scores, labels),
+        _auroc(maps, masks),
         2 * scenes,
+    )
+
+
+def _auroc(scores: list[Tensor], labels: list[Tensor]) -> float:
+    return auroc(
+        torch.cat(scores).flatten().cpu().numpy(), torch.cat(labels).flatten().cpu().numpy()
     )
 
 
@@ -81,14 +88,3 @@ def two_prompt_scores(clip: Clip, images: Tensor, text: Tensor) -> tuple[Tensor,
     patches = abnormality_logits(features.patches(), normal, abnormal).sigmoid()  # (B, L)
     side = round(patches.shape[1] ** 0.5)
     return (whole + patches.amax(dim=1)) / 2, patches.view(-1, side, side)
-
-
-def auroc(scores: Tensor, labels: Tensor) -> float:
-    """Area under the ROC curve by ranks, ties counted half; (K,) scores and bool labels."""
-    _, inverse, counts = scores.double().unique(return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    ranks = (last - (counts - 1) / 2)[inverse]
-    positive = labels.sum().item()
-    negative = labels.numel() - positive
-    rank_sum = ranks[labels].sum().item()
-    return float((rank_sum - positive * (positive + 1) / 2) / (positive * negative))
