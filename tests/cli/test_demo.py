@@ -47,6 +47,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Other tests have the other cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
 def few_examples() -> Iterator[None]:
     """Two images of each kind: the first good one and the first with a defect."""
     whole = demo_run.examples()
