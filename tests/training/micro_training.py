@@ -1,10 +1,11 @@
-"""A CLIP and data sets small enough to learn from in a second."""
+"""A CLIP and data sets small enough to learn from in a second; fixtures to take from here."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import nn
@@ -13,6 +14,8 @@ from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, PromptTokens, TowerSize
 from faprompt.clip.weights import Backbone, fingerprint
 from faprompt.config import TrainSettings, train_settings
+from faprompt.data.datasets import load_dataset
+from faprompt.data.samples import Dataset
 
 SPEC = ClipSpec(
     name="micro",
@@ -84,3 +87,27 @@ def forward_calls(module: nn.Module) -> Iterator[list[torch.Size]]:
         yield shapes
     finally:
         hook.remove()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other cost micro networks more than they save."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def backbone() -> Backbone:
+    return make_backbone()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "parts")
+
+
+@pytest.fixture
+def dataset(folder: Path) -> Dataset:
+    return load_dataset(folder)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import micro_training
 import numpy as np
 import pytest
 import torch
@@ -24,6 +25,11 @@ from faprompt.training.examples import (
     require_both_labels,
 )
 from faprompt.training.feature_cache import ImageTower, hash_files
+
+backbone = micro_training.backbone
+dataset = micro_training.dataset
+folder = micro_training.folder
+one_thread = micro_training.one_thread
 
 
 def examples_of(*datasets: Dataset) -> list[Example]:

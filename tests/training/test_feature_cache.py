@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import micro_training
 import pytest
 import torch
 from micro_training import SPEC, forward_calls, make_backbone
@@ -24,6 +25,11 @@ from faprompt.training.feature_cache import (
     default_cache_root,
     hash_files,
 )
+
+backbone = micro_training.backbone
+dataset = micro_training.dataset
+folder = micro_training.folder
+one_thread = micro_training.one_thread
 
 
 @pytest.fixture

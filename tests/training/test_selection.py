@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import micro_training
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,11 @@ from faprompt.method.network import FAPrompt
 from faprompt.training.examples import Example, ExampleReader, files_of, labelled
 from faprompt.training.feature_cache import ImageTower, hash_files
 from faprompt.training.selection import choose, colour_limits, judge, split_examples
+
+backbone = micro_training.backbone
+dataset = micro_training.dataset
+folder = micro_training.folder
+one_thread = micro_training.one_thread
 
 
 def example(number: int, label: int, *, group: str = "0/a/x", kind: str = "good") -> Example:

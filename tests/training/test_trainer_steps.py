@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import micro_training
 import pytest
 import torch
 from micro_training import micro_settings
@@ -16,6 +17,9 @@ from faprompt.training.examples import Batch, Example, ExampleReader
 from faprompt.training.feature_cache import Features, ImageTower
 from faprompt.training.run_files import RunFiles
 from faprompt.training.trainer import Trainer, shuffled
+
+backbone = micro_training.backbone
+one_thread = micro_training.one_thread
 
 CASE = GoldenCase()
 

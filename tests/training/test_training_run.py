@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import micro_training
 import pytest
 import torch
 from micro_training import forward_calls, make_backbone, make_classes, make_folder, micro_settings
@@ -24,6 +25,11 @@ from faprompt.training import trainer as trainer_module
 from faprompt.training.run import Places, Watcher, train
 from faprompt.training.run_files import RunFiles
 from faprompt.training.trainer import Progress, Result, Trainer
+
+backbone = micro_training.backbone
+dataset = micro_training.dataset
+folder = micro_training.folder
+one_thread = micro_training.one_thread
 
 Patch = pytest.MonkeyPatch
 Learn = Callable[..., Result]
