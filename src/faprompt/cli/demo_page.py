@@ -37,7 +37,7 @@ def demo_page(dataset: Dataset, fresh: Scored, shipped: Scored) -> Page:
         ),
         cards=tuple(_card(*triple) for triple in triples),
         reading=_reading(backbone),
-        footer=(f"Made by faprompt {__version__} with `faprompt demo`. Backbone: {backbone}.",),
+        footer=(f"Made by faprompt {__version__}: faprompt demo, backbone {backbone}.",),
     )
 
 
