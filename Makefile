@@ -24,7 +24,7 @@ demo: .venv/runtime
 	$(BIN)/faprompt demo --out demo_out
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check .

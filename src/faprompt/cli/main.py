@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 
@@ -28,8 +27,7 @@ EXIT_FAILED = 1  # usage errors are 2, an interrupt is 130: both are typer's own
 def load_commands() -> typer.Typer:
     """Import every command module and return the complete application."""
     for name in COMMANDS:
-        if find_spec(f"faprompt.cli.{name}") is not None:
-            import_module(f"faprompt.cli.{name}")
+        import_module(f"faprompt.cli.{name}")
     return app
 
 

@@ -1,15 +1,15 @@
 """Turn a run into the package data of the embedded backbone."""
 
 import csv
+import io
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from faprompt.errors import DataError, OutputError
+from faprompt.files import write_tensors, write_text
 from faprompt.pretrain.recipe import Recipe
 from faprompt.pretrain.trainer import STATE_FILE
 
@@ -51,12 +51,8 @@ def export_weights(folder: Path, out: Path, recipe: Recipe) -> Path:
         raise OutputError(
             f"{out}: {size / 2**20:.1f} MiB of weights, {MAX_BYTES >> 20} are allowed"
         )
-    out.mkdir(parents=True, exist_ok=True)
     target = out / WEIGHTS_FILE
-    temporary = out / f".{WEIGHTS_FILE}.{os.getpid()}"
-    save_file(tensors, temporary, metadata=header)
-    temporary.chmod(0o644)  # package data is for everyone
-    temporary.replace(target)
+    write_tensors(target, tensors, metadata=header)
     return target
 
 
@@ -75,10 +71,9 @@ def export_sources(listing: Path, out: Path, names: Sequence[str]) -> Path:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     if odd := sorted(set(names) - rows.keys()):
         raise DataError(f"{listing}: no source and licence for {odd[:3]} ({len(odd)} in all)")
-    temporary = out / f".{SOURCES_FILE}.{os.getpid()}"
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, SOURCE_COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows[name] for name in sorted(names))
-    temporary.replace(out / SOURCES_FILE)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, SOURCE_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[name] for name in sorted(names))
+    write_text(out / SOURCES_FILE, text.getvalue())
     return out / SOURCES_FILE
