@@ -90,7 +90,8 @@ figcaption { font-size: .78rem; line-height: 1.3; color: var(--soft); margin-top
 .reading { columns: 2 22rem; column-gap: 2.5rem; }
 .reading div { break-inside: avoid; margin-bottom: 1rem; }
 .reading p { margin: .15rem 0 0; color: var(--soft); }
-footer.wrap { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: 1.25rem; padding-bottom: 2.5rem;
+footer.wrap { border-top: 1px solid var(--line); margin-top: 3rem;
+  padding-top: 1.25rem; padding-bottom: 2.5rem;
   color: var(--soft); font-size: .85rem; }
 footer p { overflow-wrap: anywhere; }
 @media (max-width: 34rem) {
