@@ -30,7 +30,7 @@ CHW = torch.from_numpy(RGB).permute(2, 0, 1)
         CHW.double() / 255,
         Image.fromarray(RGB),
     ],
-    ids=str,
+    ids=lambda given: f"{type(given).__name__}-{getattr(given, 'dtype', '')}",
 )
 def test_colour_stays_what_it_is(given: Any) -> None:
     image = to_image(given)
@@ -41,7 +41,7 @@ def test_colour_stays_what_it_is(given: Any) -> None:
 @pytest.mark.parametrize(
     "given",
     [GREY, GREY[..., None], torch.from_numpy(GREY), torch.from_numpy(GREY)[None], GREY / 255],
-    ids=str,
+    ids=lambda given: f"{type(given).__name__}-{getattr(given, 'dtype', '')}",
 )
 def test_grey_becomes_three_equal_channels(given: Any) -> None:
     np.testing.assert_array_equal(to_image(given), np.dstack([GREY] * 3))
