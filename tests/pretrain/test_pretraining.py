@@ -54,6 +54,16 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     assert not list((tmp_path / "parts").glob("*.tmp"))
 
 
+def test_a_new_run_may_start_from_exported_weights(tmp_path: Path) -> None:
+    pretrain(micro_run(), tmp_path, pace(2))
+    file = export_weights(tmp_path, tmp_path / "out", MICRO)
+    tokenizer = load_tokenizer(get_spec("tiny"))
+    started = Pretraining(MICRO, spec=MICRO_SPEC, tokenizer=tokenizer, start=file)
+    for name, value in load_file(file).items():
+        assert_close(started.clip.state_dict()[name], value.float(), rtol=0, atol=0)
+        assert_close(started.average[name], value.float(), rtol=0, atol=0)
+
+
 def test_no_time_left_leaves_the_run_as_it_is(tmp_path: Path) -> None:
     pretrain(micro_run(), tmp_path, pace(1))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -26,6 +26,10 @@ def pretrain(
     photos: Photos = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
     steps: Annotated[int | None, typer.Option(help="Stop at this step of the run.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Weights to begin with, not random ones."),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue the run in --out.")] = False,
     export: Annotated[
         Path | None, typer.Option(help="Write tiny.safetensors into this folder at the end.")
@@ -47,7 +51,7 @@ def pretrain(
     torch.set_num_threads(1)  # the parts of a step run side by side, one core each
     settings = load_recipe(recipe)
     bank = load_photos(photos) if photos is not None else None
-    run = Pretraining(settings, photos=bank, device=device)
+    run = Pretraining(settings, photos=bank, device=device, start=start)
     run_pretraining(run, out, Pace(minutes=minutes, steps=steps), resume=resume)
     if export is not None:
         typer.echo(f"weights: {export_weights(out, export, settings)}")
@@ -68,11 +72,14 @@ def render(
     """Render a small labelled data set with exact masks, for training prompts or for scoring."""
     from typing import cast
 
+    import torch
+
     from faprompt.pretrain.dataset import render_dataset
     from faprompt.pretrain.kinds import Split
     from faprompt.pretrain.photos import load_photos
     from faprompt.pretrain.sheet import contact_sheet
 
+    torch.set_num_threads(1)  # many small operations: a second thread costs more than it brings
     bank = load_photos(photos) if photos is not None else None
     written = render_dataset(
         out, split=cast(Split, split), count=count, size=size, seed=seed, photos=bank

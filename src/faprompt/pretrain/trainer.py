@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, get_spec
 from faprompt.clip.tokenizer import Tokenizer, load_tokenizer
+from faprompt.clip.weights import build_state
 from faprompt.errors import ConfigError, TrainingError
 from faprompt.pretrain.batches import BatchMaker
 from faprompt.pretrain.objective import initialised, loss_terms, parameter_groups
@@ -63,7 +64,21 @@ class Pretraining:
         photos: PhotoBank | None = None,
         tokenizer: Tokenizer | None = None,
         device: str | torch.device = "cpu",
+        start: Path | None = None,
     ) -> None:
+        """Prepare a run.
+
+        Args:
+            recipe: What is trained, and how.
+            spec: By default that of ``tiny``.
+            photos: Scenes that need photographs are left out without them.
+            tokenizer: By default that of the spec.
+            device: Renders and trains.
+            start: Weights to begin with, such as the shipped ones; by default random ones.
+
+        Raises:
+            WeightsError: ``start`` cannot be read or is of another architecture.
+        """
         self.recipe, self.spec = recipe, spec or get_spec("tiny")
         self.tokenizer = tokenizer or load_tokenizer(self.spec)
         self.device = torch.device(device)
@@ -72,6 +87,8 @@ class Pretraining:
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             self.clip = initialised(Clip(self.spec)).to(self.device)
+        if start is not None:
+            self.clip.load_state_dict(build_state(start, self.spec))
         self.average = {name: value.clone() for name, value in self.clip.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.clip, recipe.weight_decay),
