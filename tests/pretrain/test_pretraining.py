@@ -15,6 +15,7 @@ from faprompt.clip.registry import ClipSpec, TowerSize, get_spec
 from faprompt.clip.tokenizer import load_tokenizer
 from faprompt.errors import ConfigError, DataError, TrainingError
 from faprompt.pretrain.batches import BatchMaker
+from faprompt.pretrain.objective import loss_terms
 from faprompt.pretrain.recipe import Recipe, Stage
 from faprompt.pretrain.renderer import Renderer
 from faprompt.pretrain.shipping import export_sources, export_weights
@@ -103,6 +104,13 @@ def test_the_same_step_gives_the_same_batch_and_damaged_come_first() -> None:
     assert batch.cover.shape == (4, 16)
     assert batch.label.tolist()[2:] == [0, 0]
     assert_close(batch.cover.amax(dim=1) > 0, batch.label > 0)
+
+
+def test_a_part_whose_defects_are_all_invisible_has_a_finite_loss() -> None:
+    run = micro_run()
+    batch = run.maker.make(step=0, part=0)
+    calm = replace(batch, label=torch.zeros_like(batch.label), cover=torch.zeros_like(batch.cover))
+    assert all(bool(torch.isfinite(value)) for value in loss_terms(run.clip, calm).values())
 
 
 def test_a_run_is_not_overwritten_and_settings_are_compared(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Shapes: N scenes, B = 2 N images, L patches, D joint width.
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from faprompt.clip.image_encoder import ConvStem
@@ -25,15 +26,14 @@ def loss_terms(clip: Clip, batch: Batch) -> dict[str, Tensor]:
     damaged, clean = own[:scenes].repeat(2, 1), own[scenes:].repeat(2, 1)
     worded = losses.abnormality_logits(patches, clean, damaged)
     seen = batch.label[:scenes].repeat(2) > 0  # an invisible defect has no words
+    dense = [losses.dense_loss(general, batch.cover)]
+    if bool(seen.any()):  # in a small part every defect may be invisible
+        dense.append(losses.dense_loss(worded[seen], batch.cover[seen]))
     whole = losses.abnormality_logits(
         features.image[:, None], normal[batch.state], abnormal[batch.state]
     )
     return {
-        "dense": (
-            losses.dense_loss(general, batch.cover)
-            + losses.dense_loss(worded[seen], batch.cover[seen])
-        )
-        / 2,
+        "dense": torch.stack(dense).mean(),
         "image": losses.image_loss(whole[:, 0], batch.label),
         "peak": losses.peak_loss(general, batch.label),
         "caption": losses.caption_loss(features.image, own, clip.logit_scale.exp(), batch.same),
