@@ -10,10 +10,10 @@ from faprompt.data.images import image_size, open_image
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Counts
 
-FOLDER = os.environ.get("FAPROMPT_DATA")
+FOLDER = os.environ.get("FAPROMPT_DATA")  # empty is none
 pytestmark = [
     pytest.mark.data,
-    pytest.mark.skipif(FOLDER is None, reason="FAPROMPT_DATA names no folder"),
+    pytest.mark.skipif(not FOLDER, reason="FAPROMPT_DATA names no folder"),
 ]
 DATA = Path(FOLDER or ".") / "data"
 

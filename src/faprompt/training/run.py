@@ -103,6 +103,7 @@ def _gather(
     hashes, lost = hash_files((p for s in samples for p in files_of(s)), workers=workers)
     failed = {s.image_path: lost[p] for s in samples for p in files_of(s) if p in lost}
     examples = labelled(datasets, hashes)
+    require_both_labels(examples, datasets)  # before anything slow
     failed |= bad_masks(examples, reader.tower.input_size, workers=workers)
     examples = [e for e in examples if e.sample.image_path not in failed]
     by_hash = {e.image_hash: e.sample.image_path for e in examples}
