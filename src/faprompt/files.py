@@ -61,6 +61,25 @@ def unfinished(folder: Path, name: str) -> list[Path]:
     return sorted(path for path, match in found if match and match["name"] == name)
 
 
+def refuse_foreign(folder: Path, record: str, *, kind: str) -> None:
+    """Refuse a folder that is not empty and has no record of a run.
+
+    A run killed at its very first file left nothing but an unfinished record: that is no stranger.
+
+    Args:
+        folder: It need not exist.
+        record: Name of the file that says what was asked for.
+        kind: What the folder should be, for the error.
+
+    Raises:
+        OutputError: the folder holds other things.
+    """
+    if (folder / record).exists() or not folder.is_dir():
+        return
+    if set(folder.iterdir()) - set(unfinished(folder, record)):
+        raise OutputError(f"{folder}: not empty and not {kind}; choose another --out")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all.
 

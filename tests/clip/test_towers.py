@@ -1,16 +1,15 @@
 """The towers against transformers, naive loops and their own invariances."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from counting import forward_calls
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_clips import SPECS, random_tokens, reference
-from torch import Tensor, nn
+from torch import Tensor
 from torch.testing import assert_close
 
 from faprompt.clip.image_encoder import ImageEncoder, resize_positions
@@ -32,16 +31,6 @@ def clip_of(name: str) -> Clip:
 def pixels(spec: ClipSpec, count: int = 2, grid: int | None = None) -> Tensor:
     side = spec.native_size if grid is None else grid * spec.patch_size
     return torch.randn(count, 3, side, side)
-
-
-@contextmanager
-def input_shapes(module: nn.Module) -> Iterator[list[torch.Size]]:
-    shapes: list[torch.Size] = []
-    hook = module.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
-    try:
-        yield shapes
-    finally:
-        hook.remove()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -170,7 +159,7 @@ def test_the_text_tower_computes_12_positions_for_faprompt() -> None:
     clip = Clip(spec).frozen()
     tokens = torch.full((11, 77), 0)
     tokens[:, 0], tokens[0, 8], tokens[1:, 11] = spec.tokens.start, spec.tokens.end, spec.tokens.end
-    with input_shapes(clip.text.transformer.resblocks[0]) as shapes:
+    with forward_calls(clip.text.transformer.resblocks[0]) as shapes:
         clip.encode_text(tokens)
     assert shapes == [(11, 12, spec.text.width)]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from counting import forward_calls
 from micro import SPEC, picture
 from PIL import Image
 
@@ -85,13 +86,9 @@ def test_a_bad_image_costs_no_good_one(detector: Detector, tmp_path: Path) -> No
 
 
 def test_text_tower_runs_once_per_batch_for_the_adapted_prompts(detector: Detector) -> None:
-    shapes: list[torch.Size] = []
     block = detector.network.text_encoder.transformer.resblocks[0]
-    hook = block.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
-    try:
+    with forward_calls(block) as shapes:
         list(detector.predict([picture(i) for i in range(4)], batch_size=2))
-    finally:
-        hook.remove()
     assert shapes == [(20, 12, 32)] * 2
 
 

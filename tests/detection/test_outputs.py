@@ -67,6 +67,12 @@ def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
         PredictionFolder.open(tmp_path, SETTINGS)
 
 
+def test_a_run_killed_at_its_very_first_file_goes_on(tmp_path: Path) -> None:
+    (tmp_path / ".run.json.a1b2c3d4").touch()  # what the kill left of run.json
+    PredictionFolder.open(tmp_path, SETTINGS)
+    assert (tmp_path / "run.json").is_file()
+
+
 def test_no_maps(detector: Detector, folder: Path, tmp_path: Path) -> None:
     fill(PredictionFolder.open(tmp_path / "out", SETTINGS, map_format=None), detector, folder)
     assert not (tmp_path / "out/maps").exists()

@@ -1,11 +1,9 @@
 """The one forward: batches, counts, gradients, settings."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import torch
-from torch import Tensor, nn
+from counting import forward_calls
+from torch import Tensor
 from torch.testing import assert_close
 
 from faprompt.config import LossConfig, MethodConfig
@@ -29,17 +27,6 @@ def features() -> Features:
     with torch.no_grad():
         dual = CASE.clip().visual.dual(CASE.images())
     return dual.image, dual.patches()
-
-
-@contextmanager
-def forward_calls(module: nn.Module) -> Iterator[list[torch.Size]]:
-    """Record the input shape of every forward pass of ``module``."""
-    shapes: list[torch.Size] = []
-    hook = module.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
-    try:
-        yield shapes
-    finally:
-        hook.remove()
 
 
 def test_text_tower_runs_twice_on_12_positions(network: FAPrompt, features: Features) -> None:

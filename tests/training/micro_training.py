@@ -1,14 +1,12 @@
 """A CLIP and data sets small enough to learn from in a second; fixtures to take from here."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, PromptTokens, TowerSize
@@ -76,17 +74,6 @@ def make_classes(root: Path, names: tuple[str, ...], **sizes: int) -> Path:
     for seed, name in enumerate(names):
         make_folder(root / name, seed=seed, **sizes)
     return root
-
-
-@contextmanager
-def forward_calls(module: nn.Module) -> Iterator[list[torch.Size]]:
-    """Record the input shape of every forward pass of ``module``."""
-    shapes: list[torch.Size] = []
-    hook = module.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
-    try:
-        yield shapes
-    finally:
-        hook.remove()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,7 +7,8 @@ from pathlib import Path
 import micro_training
 import pytest
 import torch
-from micro_training import SPEC, forward_calls, make_backbone
+from counting import forward_calls
+from micro_training import SPEC, make_backbone
 from safetensors.torch import save_file
 from torch.testing import assert_close
 

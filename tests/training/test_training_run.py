@@ -11,7 +11,8 @@ from typing import Any
 import micro_training
 import pytest
 import torch
-from micro_training import forward_calls, make_backbone, make_classes, make_folder, micro_settings
+from counting import forward_calls
+from micro_training import make_backbone, make_classes, make_folder, micro_settings
 from torch import Tensor
 
 from faprompt.clip.weights import Backbone

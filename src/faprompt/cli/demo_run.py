@@ -28,8 +28,7 @@ from faprompt.data.samples import Dataset
 from faprompt.detection.detector import Detector, Prediction
 from faprompt.detection.evaluation import Evaluation, Settings, evaluate
 from faprompt.detection.outputs import save_image
-from faprompt.errors import OutputError
-from faprompt.files import unfinished, write_text
+from faprompt.files import refuse_foreign, write_text
 from faprompt.method.checkpoint import Header
 from faprompt.pretrain.dataset import render_dataset
 from faprompt.pretrain.renderer import RENDERER_VERSION
@@ -94,11 +93,8 @@ def claim(folder: DemoFolder, request: Mapping[str, Any]) -> None:
         OutputError: the folder holds other things than a demo.
     """
     record, stale = folder.root / "demo.json", folder.root / ".stale"
-    if not record.exists():
-        left = set(unfinished(folder.root, record.name))
-        if folder.root.exists() and set(folder.root.iterdir()) - left:
-            raise OutputError(f"{folder.root}: not empty and not a demo; choose another --out")
-    elif _read(record) != json.loads(json.dumps(request)):
+    refuse_foreign(folder.root, record.name, kind="a demo")
+    if record.exists() and _read(record) != json.loads(json.dumps(request)):
         stale.mkdir(exist_ok=True)
         for name in PRODUCTS:  # moved first: a folder is whole or not there
             if (folder.root / name).exists():

@@ -19,7 +19,7 @@ from PIL import Image
 from faprompt.data.listing import Listed
 from faprompt.detection.detector import Prediction
 from faprompt.errors import ConfigError, FAPromptError, OutputError
-from faprompt.files import replacing, write_text
+from faprompt.files import refuse_foreign, replacing, write_text
 
 COLUMNS = ("path", "image_score", "width", "height", "milliseconds")
 FORMATS = {"png": "PNG", "jpg": "JPEG"}
@@ -99,11 +99,8 @@ class PredictionFolder:
 
     def _claim(self, settings: Row) -> None:
         path = self.folder / "run.json"
+        refuse_foreign(self.folder, path.name, kind="a prediction run")
         if not path.exists():
-            if self.folder.is_dir() and any(self.folder.iterdir()):
-                raise OutputError(
-                    f"{self.folder}: not empty and not a prediction run; choose another --out"
-                )
             write_text(path, json.dumps(settings, indent=2, sort_keys=True) + "\n")
             return
         try:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import unfinished, write_tensors, write_text
+from faprompt.files import refuse_foreign, unfinished, write_tensors, write_text
 
 RESUME_KEY = "faprompt-resume"
 
@@ -71,13 +71,8 @@ def check_claim(files: RunFiles, request: Mapping[str, Any]) -> None:
         ConfigError: the folder belongs to another request; the difference is named.
         OutputError: the folder holds other things, or its record cannot be read.
     """
+    refuse_foreign(files.folder, files.settings.name, kind="a training run")
     if not files.settings.exists():
-        # A run killed at its very first file left nothing but an unfinished one.
-        left = set(unfinished(files.folder, files.settings.name))
-        if files.folder.is_dir() and set(files.folder.iterdir()) - left:
-            raise OutputError(
-                f"{files.folder}: not empty and not a training run; choose another --out"
-            )
         return
     try:
         before = json.loads(files.settings.read_text(encoding="utf-8"))
