@@ -1,0 +1,1 @@
+"""Results are compared: rivals on the same towers, plans of sources and targets, reports."""
