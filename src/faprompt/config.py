@@ -91,6 +91,8 @@ class MethodConfig(Settings):
     """What the image focal loss reads: the probability, or (released code) its sigmoid."""
     fp16_deep_prompts: bool = False
     """Round deep prompts and their gradients to fp16, as the released code does."""
+    use_prior: bool = True
+    """Adapt the prompts to the image (DAP); without, round 2 repeats round 1 (CAP alone)."""
 
     def __post_init__(self) -> None:
         self.check_types()

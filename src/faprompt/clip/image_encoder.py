@@ -3,8 +3,8 @@
 Shapes: B images, S input side in pixels, L patches, W tower width, D joint width.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -24,10 +24,35 @@ class DualFeatures:
     """(B, D): class token of the ordinary stream, projected without ``ln_post``."""
     local: dict[int, Tensor]
     """0-based block to its local features (B, 1 + L, D), class token first."""
+    ordinary: Callable[[], Tensor] = field(repr=False)
+    """Computes what ordinary CLIP makes of every token: the ordinary stream after ``ln_post``,
+    projected (B, 1 + L, D), class token first. Those who do not call it do not pay for it."""
 
     def patches(self, block: int | None = None) -> Tensor:
         """Patch features (B, L, D) of ``block``, by default the last one asked for."""
         return self.local[max(self.local) if block is None else block][:, 1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which features of an image a method reads; the default is what FAPrompt reads."""
+
+    blocks: tuple[int, ...] = ()
+    """0-based blocks whose local features are read together; none: the last block's alone."""
+    ordinary: bool = False
+    """Read ordinary CLIP, class token and patches alike, in place of the dual path."""
+
+    def of(self, dual: DualFeatures) -> tuple[Tensor, Tensor]:
+        """Image features (B, D) and patch features (B, L, D), or (B, N, L, D) of N blocks."""
+        if self.ordinary:
+            tokens = dual.ordinary()
+            return tokens[:, 0], tokens[:, 1:]
+        if not self.blocks:
+            return dual.image, dual.patches()
+        return dual.image, torch.stack([dual.patches(block) for block in self.blocks], dim=1)
+
+
+DEFAULT_READING = Reading()
 
 
 class ConvStem(nn.Module):
@@ -81,8 +106,7 @@ class ImageEncoder(nn.Module):
         x = self._embed(images)
         for block in self.transformer.resblocks:
             x = block(x)
-        features: Tensor = self.ln_post(x[:, 0]) @ self.proj
-        return features
+        return self.read_out(x[:, 0])
 
     def dual(self, images: Tensor, blocks: Collection[int] | None = None) -> DualFeatures:
         """Both paths from one set of weights (METHOD section 1).
@@ -113,8 +137,33 @@ class ImageEncoder(nn.Module):
                 continue
             x, local = block.dual(x, local)
             if index in wanted:
-                local_features[index] = self.ln_post(local) @ self.proj
-        return DualFeatures(image=x[:, 0] @ self.proj, local=local_features)
+                local_features[index] = self.read_out(local)
+        return DualFeatures(x[:, 0] @ self.proj, local_features, lambda: self.read_out(x))
+
+    def windows(self, images: Tensor, members: Tensor) -> Tensor:
+        """Image features of windows: each is seen with the tokens of its patches alone.
+
+        Positions are those of the whole image (WinCLIP, arXiv:2303.14814).
+
+        Args:
+            images: Normalised pixels (B, 3, S, S).
+            members: Patches of each of N windows of k patches, in raster order, (N, k).
+
+        Returns:
+            (B, N, D), as ordinary CLIP reads them, with ``ln_post``.
+        """
+        tokens = self._embed(images)  # (B, 1 + L, W)
+        with_class = torch.cat([members.new_zeros(len(members), 1), members + 1], dim=1)
+        x = tokens[:, with_class].flatten(0, 1)  # (B * N, 1 + k, W)
+        for block in self.transformer.resblocks:
+            x = block(x)
+        features: Tensor = self.read_out(x[:, 0]).unflatten(0, (len(images), len(members)))
+        return features
+
+    def read_out(self, tokens: Tensor) -> Tensor:
+        """Tokens of a stream (..., W) to the joint space (..., D), with ``ln_post``."""
+        features: Tensor = self.ln_post(tokens) @ self.proj
+        return features
 
     def _embed(self, images: Tensor) -> Tensor:
         """Cut patches, add class token and positions: (B, 3, S, S) to (B, 1 + L, W)."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from faprompt.clip.weights import Backbone
 from faprompt.config import LossConfig, MethodConfig, TrainingConfig, refuse_unknown
@@ -24,6 +24,8 @@ from faprompt.method.released import check_shapes
 FORMAT = "faprompt-prompts"
 FORMAT_VERSION = 1
 HEADER_KEY = "faprompt"
+FAPROMPT = "faprompt"
+"""``Header.network`` of FAPrompt; rivals of the comparison have names of their own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +33,8 @@ class Header:
     """What a checkpoint tells of itself."""
 
     method: MethodConfig
+    network: str = FAPROMPT
+    """Which network the tensors belong to; older checkpoints, all of FAPrompt, do not say."""
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     backbone: str
@@ -93,7 +97,7 @@ class Header:
 def _check_types(values: Mapping[str, Any]) -> None:
     """Raise a TypeError where a stored value cannot be what its field is."""
     kinds = {
-        "backbone": str, "backbone_checksum": str, "origin": str,
+        "backbone": str, "backbone_checksum": str, "origin": str, "network": str,
         "input_size": int, "epoch": int,
         "metrics": dict, "versions": dict, "colour_limits": list, "data": list,
     }  # fmt: skip
@@ -154,8 +158,24 @@ def build_network(
     """Put a checkpoint's prompts on the backbone that they were learned on.
 
     Raises:
-        CheckpointError: another backbone, or tensors of other shapes.
+        CheckpointError: another backbone or network, or tensors of other shapes.
     """
+    check_owner(header, backbone, network=FAPROMPT, path=path)
+    network = FAPrompt(backbone.clip, header.method)
+    fill_learner(network.learner, state, path=path)
+    return network.to(backbone.clip.logit_scale.device).eval().requires_grad_(False)
+
+
+def check_owner(header: Header, backbone: Backbone, *, network: str, path: Path) -> None:
+    """Refuse a checkpoint of another network, or of another backbone.
+
+    Raises:
+        CheckpointError: it is; both are named.
+    """
+    if header.network != network:
+        raise CheckpointError(
+            f"{path}: learned by {header.network!r}, needed is a checkpoint of {network!r}"
+        )
     if header.backbone != backbone.spec.name:
         raise CheckpointError(
             f"{path}: prompts were learned on {header.backbone}, the backbone given is "
@@ -168,10 +188,16 @@ def build_network(
             f"weights {backbone.checksum[:12]} from {backbone.source}: give the same weights "
             "with --weights"
         )
-    network = FAPrompt(backbone.clip, header.method)
-    check_shapes(state, network.learner.state_dict(), path=path)
+
+
+def fill_learner(learner: nn.Module, state: Mapping[str, Tensor], *, path: Path) -> None:
+    """Put a checkpoint's tensors into all that learns.
+
+    Raises:
+        CheckpointError: other names or shapes, or what is not a finite number.
+    """
+    check_shapes(state, learner.state_dict(), path=path)
     for name, tensor in state.items():
         if not (tensor.is_floating_point() and bool(tensor.isfinite().all())):
             raise CheckpointError(f"{path}: {name} holds what is not a finite number: damaged")
-    network.learner.load_state_dict(dict(state))
-    return network.to(backbone.clip.logit_scale.device).eval().requires_grad_(False)
+    learner.load_state_dict(dict(state))

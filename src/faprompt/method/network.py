@@ -44,9 +44,9 @@ class Scores:
     second: Tensor
     """Round 2 patch probabilities [S_n, S_a], (B, L, 2)."""
     top_patches: Tensor
-    """Indices of the most abnormal patches of round 1, (B, M)."""
+    """Indices of the most abnormal patches of round 1, (B, M); (B, 0) without prior."""
     prior: Tensor
-    """Omega, (B, W)."""
+    """Omega, (B, W); zero without prior."""
     prototypes: Tensor
     """Normalised [F_n, F_a(x)], (B, 2, D)."""
     text: StaticText
@@ -64,7 +64,7 @@ class PromptLearner(nn.Module):
     def __init__(self, embed_dim: int, text_width: int, config: MethodConfig) -> None:
         super().__init__()
         self.prompts = CompoundPrompts(text_width, config)
-        self.prior = AbnormalityPrior(embed_dim, text_width, config)
+        self.prior = AbnormalityPrior(embed_dim, text_width, config) if config.use_prior else None
 
 
 class FAPrompt(nn.Module):
@@ -102,12 +102,11 @@ class FAPrompt(nn.Module):
 
         static = prototypes(text.normal, text.abnormal[None])  # (1, 2, D)
         first = scoring.class_logits(patches, static, tau).softmax(dim=-1)  # (B, L, 2)
-        top = most_abnormal_patches(first[..., 1], self.config.num_prior_patches)  # (B, M)
-        chosen = gather_patches(patches, top, self.config.prior_gather)  # (B, M, D)
-        prior = self.learner.prior(chosen)  # (B, W)
-
-        adapted = prototypes(text.normal, self.adapted_text(prior))  # (B, 2, D)
-        second = scoring.class_logits(patches, adapted, tau).softmax(dim=-1)  # (B, L, 2)
+        top, prior = self._prior(patches, first[..., 1])  # (B, M), (B, W)
+        adapted, second = static.expand(len(image), -1, -1), first  # all there is without prior
+        if self.learner.prior is not None:
+            adapted = prototypes(text.normal, self.adapted_text(prior))  # (B, 2, D)
+            second = scoring.class_logits(patches, adapted, tau).softmax(dim=-1)  # (B, L, 2)
         logits = scoring.class_logits(image[:, None], adapted, tau)[:, 0]  # (B, 2)
         score = scoring.image_score(logits.softmax(dim=-1)[:, 1], first[..., 1], second[..., 1])
         return Scores(
@@ -120,6 +119,16 @@ class FAPrompt(nn.Module):
             prototypes=adapted,
             text=text,
         )
+
+    def _prior(self, patches: Tensor, abnormality: Tensor) -> tuple[Tensor, Tensor]:
+        """Most abnormal patches (B, M) and Omega (B, W), from (B, L, D) and (B, L)."""
+        if self.learner.prior is None:
+            width = self.learner.prompts.normal_tokens.shape[-1]
+            none = self.words.new_zeros(len(patches), 0)
+            return none, patches.new_zeros(len(patches), width)
+        top = most_abnormal_patches(abnormality, self.config.num_prior_patches)  # (B, M)
+        chosen = gather_patches(patches, top, self.config.prior_gather)  # (B, M, D)
+        return top, self.learner.prior(chosen)
 
     def static_text(self) -> StaticText:
         """Encode the normality prompt and the K abnormality prompts without prior, at once."""

@@ -1,11 +1,12 @@
 """Frozen image features, computed once and kept on disk.
 
 One safetensors file per image, memory-mapped when read; its folder is keyed by what else decides
-the features: backbone checksum, input size, precision and kind of device. Files are named by the
-image's content, so that moved, renamed or shared images are found again, and appear whole or not
-at all, so that an interrupted run loses nothing but the image it was at.
+the features: backbone checksum, input size, precision, kind of device, and what is read of the
+tower. Files are named by the image's content, so that moved, renamed or shared images are found
+again, and appear whole or not at all, so that an interrupted run loses nothing but the image it
+was at.
 
-Shapes: L patches, D joint width.
+Shapes: L patches, D joint width, N blocks (where a method reads several).
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from faprompt.clip.image_encoder import DEFAULT_READING, Reading
 from faprompt.clip.weights import Backbone
 from faprompt.data.hashing import content_hash
 from faprompt.data.images import open_image
@@ -41,11 +43,11 @@ class Features:
     image: Tensor
     """(D,)."""
     patches: Tensor
-    """(L, D)."""
+    """(L, D), or (N, L, D) of several blocks."""
 
 
 def stack(features: Sequence[Features]) -> Features:
-    """Features of single images as a batch: (B, D) and (B, L, D)."""
+    """Features of single images as a batch: a leading dimension for both."""
     return Features(
         torch.stack([f.image for f in features]), torch.stack([f.patches for f in features])
     )
@@ -62,9 +64,12 @@ def default_cache_root() -> Path:
 class ImageTower:
     """Computes frozen features of image files."""
 
-    def __init__(self, backbone: Backbone, input_size: int) -> None:
+    def __init__(
+        self, backbone: Backbone, input_size: int, reading: Reading = DEFAULT_READING
+    ) -> None:
         self.backbone = backbone
         self.input_size = input_size
+        self.reading = reading
 
     def read(self, path: Path) -> Tensor:
         """Normalised pixels (3, S, S) of one file."""
@@ -86,14 +91,15 @@ class ImageTower:
         missing = COMPUTE_BATCH - len(images)
         full = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)])
         with torch.inference_mode():
-            dual = self.backbone.clip.visual.dual(full.to(device))
-        image, patches = dual.image.cpu(), dual.patches().cpu()
+            dual = self.backbone.clip.visual.dual(full.to(device), self.reading.blocks or None)
+            image, patches = (features.cpu() for features in self.reading.of(dual))
         return [Features(image[i].clone(), patches[i].clone()) for i in range(len(images))]
 
     def fits(self, features: Features) -> bool:
         """Whether features have the shapes and the precision that this tower gives."""
-        spec, dtype = self.backbone.spec, self.backbone.clip.logit_scale.dtype
-        shapes = (spec.embed_dim,), ((self.input_size // spec.patch_size) ** 2, spec.embed_dim)
+        width, dtype = self.backbone.spec.embed_dim, self.backbone.clip.logit_scale.dtype
+        blocks = len(self.reading.blocks)
+        shapes = (width,), (*((blocks,) if blocks else ()), self._patches, width)
         return (features.image.shape, features.patches.shape) == shapes and (
             features.image.dtype == features.patches.dtype == dtype
         )
@@ -101,16 +107,22 @@ class ImageTower:
     @property
     def bytes_per_image(self) -> int:
         """Size of one image's features."""
-        spec = self.backbone.spec
-        values = ((self.input_size // spec.patch_size) ** 2 + 1) * spec.embed_dim
+        vectors = max(1, len(self.reading.blocks)) * self._patches + 1
+        values = vectors * self.backbone.spec.embed_dim
         return values * self.backbone.clip.logit_scale.element_size()
+
+    @property
+    def _patches(self) -> int:
+        return (self.input_size // self.backbone.spec.patch_size) ** 2
 
     @property
     def key(self) -> str:
         """Names everything but the image that decides the features."""
         scale = self.backbone.clip.logit_scale
         parts = (CACHE_VERSION, self.backbone.checksum, self.input_size, scale.dtype)
-        text = "\n".join(map(str, (*parts, scale.device.type)))
+        # FAPrompt's own reading adds nothing, so that what it has cached before is found again.
+        read = () if self.reading == DEFAULT_READING else (self.reading,)
+        text = "\n".join(map(str, (*parts, scale.device.type, *read)))
         return f"{self.backbone.spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

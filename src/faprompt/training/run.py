@@ -21,6 +21,7 @@ from faprompt.training.examples import (
     require_both_labels,
 )
 from faprompt.training.feature_cache import FeatureCache, ImageTower, hash_files
+from faprompt.training.networks import Task
 from faprompt.training.run_files import RunFiles, check_claim, claim
 from faprompt.training.selection import Split, split_examples
 from faprompt.training.trainer import Report, Result, Trainer
@@ -79,10 +80,24 @@ def train(
         DataError: the sets lack normal or anomalous images.
         TrainingError: the loss is not finite.
     """
+    task = Task(backbone, settings)
+    return learn(task, datasets, places=places, workers=workers, watcher=watcher)
+
+
+def learn(
+    task: Task,
+    datasets: Sequence[Dataset],
+    *,
+    places: Places,
+    workers: int = 2,
+    watcher: Watcher | None = None,
+) -> Result:
+    """Learn any kind of network as :func:`train` learns FAPrompt, with the same errors."""
     watcher = watcher or Watcher()
+    backbone, settings = task.backbone, task.settings
     files = RunFiles(places.out)
-    tower = ImageTower(backbone, _input_size(settings, backbone))
-    request = _request(settings, tower)
+    tower = ImageTower(backbone, _input_size(settings, backbone), task.kind.reading(backbone))
+    request = _request(task, tower)
     check_claim(files, request)  # before anything slow
     store = FeatureCache(places.cache, tower) if places.cache else None
     reader = ExampleReader(tower, store)
@@ -91,7 +106,9 @@ def train(
     split = _split(examples, settings)
     claim(files, request | {"data": facts})
     watcher.split(split)
-    trainer = Trainer(backbone, settings, reader=reader, files=files, workers=workers)
+    trainer = Trainer(
+        backbone, settings, reader=reader, files=files, workers=workers, kind=task.kind
+    )
     return trainer.run(split, facts, watcher.step)
 
 
@@ -167,11 +184,12 @@ def _line(example: Example) -> str:
     return "\t".join(map(str, (*parts, sample.class_name, sample.anomaly_type)))
 
 
-def _request(settings: TrainSettings, tower: ImageTower) -> dict[str, Any]:
+def _request(task: Task, tower: ImageTower) -> dict[str, Any]:
     """What decides the result, but for the data: a folder belongs to one request."""
-    backbone = tower.backbone
+    backbone, settings = task.backbone, task.settings
     scale = backbone.clip.logit_scale
     return {
+        "network": task.kind.name,
         "method": settings.method.to_dict(),
         "loss": settings.loss.to_dict(),
         "training": settings.training.to_dict(),

@@ -22,6 +22,8 @@ from faprompt.errors import ConfigError, OutputError
 from faprompt.files import refuse_foreign, unfinished, write_tensors, write_text
 
 RESUME_KEY = "faprompt-resume"
+UNSAID = {"network": "faprompt", "method": {"use_prior": True}}
+"""What a run begun before these were recorded has asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,10 @@ def check_claim(files: RunFiles, request: Mapping[str, Any]) -> None:
     if not files.settings.exists():
         return
     try:
-        before = json.loads(files.settings.read_text(encoding="utf-8"))
+        before = UNSAID | json.loads(files.settings.read_text(encoding="utf-8"))
+        before["method"] = UNSAID["method"] | before["method"]
         asked_before = {name: before.get(name) for name in request}
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise OutputError(
             f"{files.settings}: not the record of a training run ({error}); choose another --out"
         ) from None

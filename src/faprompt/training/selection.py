@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from faprompt.errors import DataError, MetricError, TrainingError
-from faprompt.method.network import FAPrompt
 from faprompt.metrics.pixel import pixel_metrics
 from faprompt.metrics.ranking import auroc
 from faprompt.training.examples import Batch, Example, ExampleReader, to_device
+from faprompt.training.networks import Network
 
 RULE = "largest mean of held-out image AUROC and pixel AUROC; the earlier of equals; no refit"
 ADVICE = "the last finished epoch is kept. Try --precision fp32 or a lower --learning-rate"
@@ -108,7 +108,7 @@ class Judgement:
 
 @torch.inference_mode()
 def judge(
-    network: FAPrompt, reader: ExampleReader, examples: Sequence[Example], *, workers: int
+    network: Network, reader: ExampleReader, examples: Sequence[Example], *, workers: int
 ) -> Judgement:
     """Score examples and compare with their labels and masks.
 
@@ -153,7 +153,7 @@ class _Scored:
     """Scores examples once per pass over :meth:`maps`; keeps scores and a sample of pixels."""
 
     def __init__(
-        self, network: FAPrompt, reader: ExampleReader, examples: Sequence[Example], workers: int
+        self, network: Network, reader: ExampleReader, examples: Sequence[Example], workers: int
     ) -> None:
         self.network, self.reader, self.examples = network, reader, examples
         self.workers = workers
@@ -166,8 +166,8 @@ class _Scored:
         """Anomaly map and mask of every example whose mask is known."""
         first_pass = not self.scores
         text = self.network.static_text()
-        device = text.normal.device
-        size = self.reader.tower.input_size
+        tower = self.reader.tower
+        device, size = tower.backbone.clip.logit_scale.device, tower.input_size
         for batch in self.reader.batches(self.examples, size=8, workers=self.workers):
             moved = to_device(batch, device)
             scores = self.network(moved.features.image, moved.features.patches, text=text)

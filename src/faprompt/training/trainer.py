@@ -18,9 +18,9 @@ from faprompt.config import TrainSettings
 from faprompt.errors import OutputError, TrainingError
 from faprompt.files import replacing
 from faprompt.method.checkpoint import Header, library_versions, save_checkpoint
-from faprompt.method.network import FAPrompt
 from faprompt.training.curves import draw_curves
 from faprompt.training.examples import Batch, Example, ExampleReader, to_device
+from faprompt.training.networks import FAPROMPT_KIND, Kind
 from faprompt.training.reproducible import reproducible
 from faprompt.training.run_files import (
     Log,
@@ -77,15 +77,17 @@ class Trainer:
         reader: ExampleReader,
         files: RunFiles,
         workers: int,
+        kind: Kind = FAPROMPT_KIND,
     ) -> None:
         self.backbone = backbone
         self.settings = settings
+        self.kind = kind
         self.reader = reader
         self.files = files
         self.workers = workers
         self.device = backbone.clip.logit_scale.device
         torch.manual_seed(settings.training.seed)  # the learnable tensors' start
-        self.network = FAPrompt(backbone.clip, settings.method).to(self.device)
+        self.network = kind.build(backbone, settings.method).to(self.device)
         self.network.learner.float()
         training = settings.training
         self.optimiser = torch.optim.Adam(
@@ -210,6 +212,7 @@ class Trainer:
         self.history[-1] = record
         header = Header(
             method=self.settings.method,
+            network=self.kind.name,
             loss=self.settings.loss,
             training=self.settings.training,
             backbone=self.backbone.spec.name,

@@ -1,0 +1,30 @@
+"""The methods that are compared: FAPrompt, its ablations and its rivals."""
+
+from difflib import get_close_matches
+
+from faprompt.errors import ConfigError
+from faprompt.protocol.rivals import faprompt
+from faprompt.protocol.rivals.base import Method
+
+__all__ = ["METHODS", "Method", "get_method"]
+
+METHODS: dict[str, Method] = {method.name: method for method in (faprompt.FAPROMPT,)}
+"""Every method by its name, in the order of tables."""
+
+
+def get_method(name: str) -> Method:
+    """Return the method of ``name``.
+
+    Raises:
+        ConfigError: there is none; the nearest name is suggested.
+
+    Example:
+        >>> get_method("faprompt").title
+        'FAPrompt'
+    """
+    if name in METHODS:
+        return METHODS[name]
+    near = get_close_matches(name, METHODS, n=1, cutoff=0.0)[0]
+    raise ConfigError(
+        f"unknown method {name!r}; did you mean {near!r}? Known: {', '.join(METHODS)}"
+    )

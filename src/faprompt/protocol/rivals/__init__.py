@@ -1,0 +1,1 @@
+"""One file per method of the comparison: its source, its settings, where it deviates."""
