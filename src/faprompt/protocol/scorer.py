@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from faprompt.clip.image_encoder import DualFeatures, Reading
-from faprompt.training.networks import Network, Scored
+from faprompt.training.networks import Scored, Scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class Output:
         return scores.image_score.float().cpu(), maps.float().cpu()
 
 
-class NetworkScorer:
-    """A network that has learned, or that needs not to."""
+class FeatureScorer:
+    """Texts that have been learned, or that are fixed, against frozen features."""
 
-    def __init__(self, network: Network, reading: Reading, output: Output) -> None:
+    def __init__(self, network: Scoring, reading: Reading, output: Output) -> None:
         self.network = network
         self.reading = reading
         self.output = output

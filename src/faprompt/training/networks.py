@@ -28,22 +28,26 @@ class Scored(Protocol):
         """(B, S, S), in [0, 1]."""
 
 
-class Network(Protocol):
-    """Learnable tensors on a frozen backbone; its calls take frozen features."""
-
-    config: MethodConfig
-
-    @property
-    def learner(self) -> nn.Module:
-        """All that learns, and nothing else."""
+class Scoring(Protocol):
+    """Texts compared with frozen features."""
 
     def static_text(self) -> Any:
         """Text features that depend on no image, for ``text`` of a call."""
 
     def __call__(
         self, image_features: Tensor, patch_features: Tensor, text: Any = None
-    ) -> Any:  # its Scored; a protocol cannot say that losses take the same type
-        """Score a batch of images: (B, D), and the patches as the kind's reading gives them."""
+    ) -> Any:  # a Scored; a protocol cannot say that losses take the same type
+        """Score a batch of images: (B, D), and patches as :class:`Reading` gives them."""
+
+
+class Network(Scoring, Protocol):
+    """Learnable tensors on a frozen backbone."""
+
+    config: MethodConfig
+
+    @property
+    def learner(self) -> nn.Module:
+        """All that learns, and nothing else."""
 
     def losses(self, scores: Any, targets: Targets, config: LossConfig) -> Losses:
         """The training loss of a scored batch."""

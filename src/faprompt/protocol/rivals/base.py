@@ -10,7 +10,7 @@ from faprompt.config import train_settings
 from faprompt.data.samples import Dataset
 from faprompt.errors import CheckpointError, ConfigError
 from faprompt.method.checkpoint import check_owner, fill_learner, read_checkpoint
-from faprompt.protocol.scorer import NetworkScorer, Output, Scorer
+from faprompt.protocol.scorer import FeatureScorer, Output, Scorer
 from faprompt.training.networks import FAPROMPT_KIND, Kind, Network, Task
 from faprompt.training.run import Places, Watcher
 from faprompt.training.run import learn as learn_task
@@ -101,7 +101,7 @@ class Method:
         if checkpoint is None:
             raise CheckpointError(f"{self.name}: needs a checkpoint, which `learn` makes")
         network = self._network(backbone, checkpoint)
-        return NetworkScorer(network, self.kind.reading(backbone), output)
+        return FeatureScorer(network, self.kind.reading(backbone), output)
 
     def _network(self, backbone: Backbone, path: Path) -> Network:
         if self.published is not None and path.suffix != OURS:
