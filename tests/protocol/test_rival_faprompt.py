@@ -1,0 +1,179 @@
+"""FAPrompt and its ablations as methods: they learn, resume and score as they say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import micro_training
+import pytest
+import torch
+from micro_rivals import images, make_rival_backbone, resized, see
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+from torch.testing import assert_close
+
+from faprompt.clip.weights import Backbone
+from faprompt.config import LossConfig, MethodConfig
+from faprompt.data.samples import Dataset
+from faprompt.errors import CheckpointError, ConfigError
+from faprompt.method.checkpoint import build_network, read_checkpoint
+from faprompt.method.losses import Targets
+from faprompt.method.network import FAPrompt
+from faprompt.protocol.methods import METHODS, get_method
+from faprompt.training.run import Places
+
+dataset = micro_training.dataset
+folder = micro_training.folder
+one_thread = micro_training.one_thread
+
+SIZE = 64
+CHANGES = {"epochs": 2, "batch_size": 4, "num_deep_prompts": 2, "blur_sigma": 2.0}
+TRAINED = [name for name, method in METHODS.items() if method.trained]
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    return make_rival_backbone(tmp_path_factory.mktemp("weights"))
+
+
+def learned(name: str, backbone: Backbone, data: Dataset, out: Path, **changes: Any) -> Path:
+    places = Places(out=out, cache=out.parent / "cache")
+    return get_method(name).learn(
+        backbone, [data], changes=CHANGES | changes, places=places, workers=0
+    )
+
+
+def test_every_method_says_what_the_report_needs() -> None:
+    assert {method.name for method in METHODS.values()} == set(METHODS)
+    assert len({method.title for method in METHODS.values()}) == len(METHODS)
+    for method in METHODS.values():
+        assert method.source
+        assert method.settings
+        assert method.deviations
+        assert method.trained == (method.untrained is None)
+
+
+def test_the_nearest_name_is_suggested() -> None:
+    with pytest.raises(ConfigError, match="unknown method 'wincilp'; did you mean 'winclip'"):
+        get_method("wincilp")
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_was_learned_scores_again(
+    name: str, backbone: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    method = get_method(name)
+    path = learned(name, backbone, dataset, tmp_path / "run")
+    assert path == tmp_path / "run" / "best.safetensors"
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    assert learned(name, backbone, dataset, tmp_path / "run") == path
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
+
+    scorer = method.scorer(backbone, path, input_size=SIZE, blur_sigma=2)
+    pixels = images(3)
+    scores, maps = scorer.score(see(backbone, scorer, pixels))
+    assert (scores.shape, maps.shape, maps.dtype) == ((3,), (3, SIZE, SIZE), torch.float32)
+    assert bool(((scores >= 0) & (scores <= 1)).all())
+    assert bool(((maps >= 0) & (maps <= 1)).all())
+    assert float(maps.std()) > 1e-4
+    score, alone = scorer.score(see(backbone, scorer, pixels[1:2]))
+    assert_close(score, scores[1:2], rtol=0, atol=1e-6)
+    assert_close(alone, maps[1:2], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_learning_lowers_the_loss(
+    name: str, backbone: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    path = learned(name, backbone, dataset, tmp_path / "run", epochs=6, learning_rate=0.01)
+    lines = [json.loads(line) for line in (path.parent / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "heldout" in line]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_without_its_checkpoint_a_trained_method_does_not_score(
+    name: str, backbone: Backbone
+) -> None:
+    with pytest.raises(CheckpointError, match=f"{name}: needs a checkpoint"):
+        get_method(name).scorer(backbone, None, input_size=SIZE, blur_sigma=0)
+
+
+def test_a_method_that_does_not_learn_says_so(
+    backbone: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="winclip: does not learn"):
+        learned("winclip", backbone, dataset, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("faprompt-cap", "use_prior", False),
+        ("faprompt-dap", "num_abnormality_prompts", 1),
+        ("faprompt-no-oc", "orthogonality_weight", 0.0),
+        ("faprompt-no-prior-loss", "prior_weight", 0.0),
+    ],
+)
+def test_no_plan_changes_what_makes_an_ablation(
+    name: str, setting: str, value: object, backbone: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    other = {"use_prior": True, "num_abnormality_prompts": 3}.get(setting, 0.7)
+    path = learned(name, backbone, dataset, tmp_path / "run", **{setting: other})
+    header, _ = read_checkpoint(path)
+    assert (header.method.to_dict() | header.loss.to_dict())[setting] == value
+    assert header.network == "faprompt"
+    build_network(*read_checkpoint(path), backbone, path=path)  # detection takes ablations, too
+
+
+def naive_static(network: FAPrompt, backbone: Backbone) -> tuple[Tensor, Tensor]:
+    """F_n and F_a of the static prompts, one text at a time."""
+    text, tokens = backbone.clip.text, backbone.spec.tokens
+    prompts = network.learner.prompts
+    deep: Any = prompts.deep_tokens
+
+    def encode(learnable: Tensor, words: list[int]) -> Tensor:
+        table = text.token_embedding.weight
+        x = torch.cat([table[[tokens.start]], learnable, table[words]])
+        x = x + text.positional_embedding[: len(x)]
+        for index, block in enumerate(text.transformer.resblocks):
+            if 1 <= index <= len(deep):
+                x = torch.cat([x[:1], deep[index - 1], x[1 + deep.shape[1] :]])
+            x = block(x[None], causal=True)[0]
+        feature: Tensor = text.ln_final(x[-1]) @ text.text_projection
+        return feature
+
+    end = [tokens.object, tokens.full_stop, tokens.end]
+    normal = encode(prompts.normal_tokens[0, 0], end)
+    abnormal = [
+        encode(torch.cat([prompts.normal_tokens[0, 0], tail]), [tokens.damaged, *end])
+        for tail in prompts.abnormal_tokens[0]
+    ]
+    return normal, torch.stack(abnormal).mean(dim=0)
+
+
+def test_cap_alone_by_loops(backbone: Backbone) -> None:
+    config = MethodConfig(use_prior=False, num_abnormality_prompts=3, num_deep_prompts=2)
+    torch.manual_seed(3)
+    network = FAPrompt(backbone.clip, config).eval().requires_grad_(False)
+    assert not any(name.startswith("prior") for name in network.learner.state_dict())
+    dual = backbone.clip.visual.dual(images(2))
+    found = network(dual.image, dual.patches())
+    normal, abnormal = naive_static(network, backbone)
+    for i in range(2):
+
+        def probability(feature: Tensor) -> float:
+            cosines = torch.stack(
+                [cosine_similarity(feature, t, dim=0) for t in (normal, abnormal)]
+            )
+            return float((cosines / 0.07).softmax(dim=0)[1])
+
+        patches = [probability(patch) for patch in dual.patches()[i]]
+        expected = 0.5 * (probability(dual.image[i]) + max(patches))
+        assert float(found.image_score[i]) == pytest.approx(expected, abs=1e-5)
+        maps = found.anomaly_map(SIZE, blur_sigma=0)[i]
+        assert_close(maps, resized(patches, SIZE), rtol=0, atol=1e-5)
+    targets = Targets(torch.tensor([0, 1]), torch.zeros(2, SIZE, SIZE), torch.ones(2).bool())
+    once = network.losses(found, targets, LossConfig(adapted_local_weight=0.0)).local
+    assert_close(network.losses(found, targets, LossConfig()).local, 1.5 * once)
+    assert float(network.losses(found, targets, LossConfig()).prior) == 0
