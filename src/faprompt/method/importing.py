@@ -63,7 +63,7 @@ def import_released(
         CheckpointError: not such a checkpoint, or learned on another backbone.
         ConfigError: preset or settings are unknown or out of range.
     """
-    released = _read(path)
+    released = read_released(path)
     config = deduce_config(
         released, backbone.spec.embed_dim, preset=preset, changes=changes or {}, path=path
     )
@@ -91,7 +91,13 @@ def import_released(
     return Imported(header, state, dropped, compared)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_released(path: Path, *, method: str = "FAPrompt") -> dict[str, Tensor]:
+    """Read ``{"prompt_learner": state_dict}`` of a method's released code; nothing of it is run.
+
+    Raises:
+        WeightsError: the file is damaged or not plain tensors.
+        CheckpointError: it is missing, or not such a checkpoint.
+    """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; needed is a .pth file of the released code")
     content = safe_load_pickle(path)
@@ -99,7 +105,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not isinstance(released, Mapping):
         keys = ", ".join(map(repr, list(content)[:5])) or "nothing"
         raise CheckpointError(
-            f"{path}: not a released FAPrompt checkpoint: it holds {keys}; needed is "
+            f"{path}: not a released {method} checkpoint: it holds {keys}; needed is "
             f"{STATE_KEY!r} with a state dict"
         )
     for name, tensor in released.items():

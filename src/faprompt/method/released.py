@@ -86,7 +86,7 @@ def import_state(
         raise CheckpointError(f"{path}: unknown tensors {odd}; is this another method's file?")
     check_shapes(state, learner.state_dict(), path=path)
     for side, ids in zip(("pos", "neg"), prompts, strict=True):
-        _check_frozen(frozen, side, ids=ids, text_encoder=text_encoder, path=path)
+        check_frozen(frozen, side, ids=ids, text_encoder=text_encoder, path=path)
     return state, dropped
 
 
@@ -104,7 +104,7 @@ def check_shapes(
             )
 
 
-def _check_frozen(
+def check_frozen(
     frozen: Mapping[str, Tensor],
     side: str,
     *,
@@ -112,7 +112,18 @@ def _check_frozen(
     text_encoder: TextEncoder,
     path: Path,
 ) -> None:
-    """Compare stored copies of frozen embeddings and token ids with the backbone's."""
+    """Compare stored copies of frozen embeddings and token ids with the backbone's.
+
+    Args:
+        frozen: Tensors of a released state whose names start with :data:`FROZEN_PREFIXES`.
+        side: ``pos``, the normality prompt, or ``neg``.
+        ids: Token ids of that prompt, with negative ones where a learnable token stands.
+        text_encoder: The backbone's.
+        path: Named in errors.
+
+    Raises:
+        CheckpointError: they differ: the prompts were learned on another backbone.
+    """
     context = len(text_encoder.positional_embedding)
     # The released code tokenises placeholder words where the learnable tokens stand.
     fixed = [i for i, token in enumerate(ids) if token >= 0]

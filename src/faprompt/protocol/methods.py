@@ -3,15 +3,27 @@
 from difflib import get_close_matches
 
 from faprompt.errors import ConfigError
+from faprompt.protocol.rivals.anomalyclip import ANOMALYCLIP
 from faprompt.protocol.rivals.base import Method
 from faprompt.protocol.rivals.clip import CLIP, CLIP_AC, CLIP_AC_LOCAL
+from faprompt.protocol.rivals.coop import COOP
 from faprompt.protocol.rivals.faprompt import ABLATIONS, FAPROMPT
 from faprompt.protocol.rivals.winclip import WINCLIP
 
 __all__ = ["METHODS", "Method", "get_method"]
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (CLIP, CLIP_AC, CLIP_AC_LOCAL, WINCLIP, FAPROMPT, *ABLATIONS)
+    method.name: method
+    for method in (
+        CLIP,
+        CLIP_AC,
+        CLIP_AC_LOCAL,
+        WINCLIP,
+        COOP,
+        ANOMALYCLIP,
+        FAPROMPT,
+        *ABLATIONS,
+    )
 }
 """Every method by its name, in the order of tables."""
 
