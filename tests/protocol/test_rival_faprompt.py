@@ -21,6 +21,7 @@ from faprompt.method.losses import Targets
 from faprompt.method.network import FAPrompt
 from faprompt.protocol.methods import METHODS, get_method
 from faprompt.training.run import Places
+from faprompt.training.trainer import Trainer
 
 dataset = micro_training.dataset
 folder = micro_training.folder
@@ -177,3 +178,41 @@ def test_cap_alone_by_loops(backbone: Backbone) -> None:
     once = network.losses(found, targets, LossConfig(adapted_local_weight=0.0)).local
     assert_close(network.losses(found, targets, LossConfig()).local, 1.5 * once)
     assert float(network.losses(found, targets, LossConfig()).prior) == 0
+
+
+class Killed(BaseException):
+    """What nothing catches."""
+
+
+@pytest.mark.parametrize("name", ["coop", "anomalyclip", "faprompt-cap"])
+def test_a_stopped_run_ends_as_one_that_was_not(
+    name: str,
+    backbone: Backbone,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original, calls = Trainer.step, iter(range(1, 99))
+
+    def dying(*args: Any, **kwargs: Any) -> dict[str, float]:
+        if next(calls) == 3:  # within the second epoch
+            raise Killed
+        return original(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", dying)
+        with pytest.raises(Killed):
+            learned(name, backbone, dataset, tmp_path / "stopped")
+    runs = [learned(name, backbone, dataset, tmp_path / run).parent for run in ("stopped", "whole")]
+    first, second = ({file.name: file.read_bytes() for file in run.iterdir()} for run in runs)
+    assert first == second
+
+
+def test_a_folder_belongs_to_one_method(
+    backbone: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    path = learned("coop", backbone, dataset, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r'network was "coop", now "faprompt"'):
+        learned("faprompt", backbone, dataset, tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"learned by 'coop', needed is .* 'anomalyclip'"):
+        get_method("anomalyclip").scorer(backbone, path, input_size=SIZE, blur_sigma=0)
