@@ -19,7 +19,7 @@ from faprompt.errors import CheckpointError, ConfigError
 from faprompt.method.checkpoint import build_network, read_checkpoint
 from faprompt.method.losses import Targets
 from faprompt.method.network import FAPrompt
-from faprompt.protocol.methods import METHODS, get_method
+from faprompt.protocol.methods import METHODS, describe, get_method
 from faprompt.training.run import Places
 from faprompt.training.trainer import Trainer
 
@@ -216,3 +216,8 @@ def test_a_folder_belongs_to_one_method(
         learned("faprompt", backbone, dataset, tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"learned by 'coop', needed is .* 'anomalyclip'"):
         get_method("anomalyclip").scorer(backbone, path, input_size=SIZE, blur_sigma=0)
+
+
+def test_the_page_says_what_the_code_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rivals.md").read_text(encoding="utf-8")
+    assert page.split("## Methods\n\n")[1] == describe(METHODS.values())
