@@ -1,6 +1,6 @@
 """DAGM 2007 (Wieler, Hahn 2007): ten drawn textures, defects marked by rough ellipses.
 
-Learnt from the competition's archive (hci.iwr.uni-heidelberg.de, zenodo.org/records/8086136):
+Learnt from the competition's archive (hci.iwr.uni-heidelberg.de):
 ``ClassN/Test/0001.PNG`` and ``ClassN/Test/Label/Labels.txt``, whose lines are number, label, image,
 label and mask ("2  1  0002.PNG  1  0002_label.PNG"; "0" stands for no mask). ``Train`` is not read.
 """
