@@ -25,8 +25,8 @@ SIDE = 8
 MAX_BITS = 10
 """Of the 128 bits of a look, so many may differ. Measured on 600 photographs: copies scaled to 43 %
 and saved as JPEG of quality 50 differ by 2 bits (median; 8 at the 99th of 100), the nearest other
-photograph by 42 (19 at the 1st of 100). Parts that a fixed camera takes alike, as when one product is
-in both sets, come close, too: a finding is to be looked at, not proof."""
+photograph by 42 (19 at the 1st of 100). Parts that a fixed camera takes alike, as when one product
+is in both sets, come close, too: a finding is to be looked at, not proof."""
 LEAST_CONTRAST = 4.0
 """Grey values of deviation below which an image looks like any other plain one, and is left out."""
 ROWS = 1024  # compared at once with all of the other side
