@@ -15,6 +15,7 @@ COMMANDS = (
     "evaluate",
     "train",
     "import_checkpoint",
+    "datasets",
     "models",
     "verify",
     "pretrain",

@@ -48,6 +48,11 @@ class Layout:
         return self.read_root(inner[0]) if len(inner) == 1 else ()
 
 
+def never(_: Path) -> bool:
+    """For layouts that look like what anyone may have: they are used only when they are named."""
+    return False
+
+
 def _may_hold_all(folder: Path) -> bool:
     """One split is not the data set: images of ``train`` are never taken for test samples."""
     return folder.name.lower() not in SPLIT_NAMES

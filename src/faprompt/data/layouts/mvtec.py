@@ -2,6 +2,10 @@
 
 Learnt from MVTec AD (Bergmann et al. 2019, mvtec.com). Only the test split is read: the normal
 images of ``train`` are not test samples. BSData's copies have one class, without a class folder.
+
+The same layout have BTAD (Mishra et al. 2021, avires.dimi.uniud.it/papers/btad: types ``ok`` and
+``ko``), MPDD (Jezek et al. 2021, stepanje/MPDD) and DTD-Synthetic (Aota et al. 2023, zero-shot
+anomaly detection for textures). They are read as MVTec AD is; their names are for catalogues.
 """
 
 from pathlib import Path
@@ -13,7 +17,7 @@ from faprompt.data.files import (
     index_masks,
     subfolders,
 )
-from faprompt.data.layouts.base import Layout
+from faprompt.data.layouts.base import Layout, never
 from faprompt.data.layouts.names import NORMAL_NAMES
 from faprompt.data.samples import NORMAL_TYPE, Sample
 
@@ -84,6 +88,10 @@ def _is_bsdata(path: Path) -> bool:
 
 
 MVTEC = Layout(name="mvtec", looks=_LOOKS, fits=_fits, read_root=_read, certain=_certain)
+BTAD, MPDD, DTD = (
+    Layout(name=name, looks=_LOOKS, fits=_fits, read_root=_read, certain=never)
+    for name in ("btad", "mpdd", "dtd")
+)
 BSDATA = Layout(
     name="bsdata",
     looks="test/good/ and test/pitting/ with images (Schlagenhauf 2021, in MVTec's layout)",
