@@ -184,7 +184,7 @@ def test_the_text_tower_computes_12_positions_for_faprompt() -> None:
     clip = Clip(spec).frozen()
     tokens = torch.full((11, 77), 0)
     tokens[:, 0], tokens[0, 8], tokens[1:, 11] = spec.tokens.start, spec.tokens.end, spec.tokens.end
-    with forward_calls(clip.text.transformer.resblocks[0]) as shapes:
+    with forward_calls(clip.get_submodule("text.transformer.resblocks.0.mlp")) as shapes:
         clip.encode_text(tokens)
     assert shapes == [(11, 12, spec.text.width)]
 
@@ -199,15 +199,36 @@ def test_deep_prompts_replace_hidden_states_at_the_input_of_the_next_block() -> 
     deep = torch.randn(2, 4, spec.text.width)
     embeddings, end = torch.randn(3, 12, spec.text.width), torch.tensor([8, 11, 11])
     x = embeddings + clip.text.positional_embedding[:12]
-    blocks = clip.text.transformer.resblocks
-    x = blocks[0](x, causal=True)
-    for index in (1, 2):
-        x[:, 1:5] = deep[index - 1]
-        x = blocks[index](x, causal=True)
+    first, *rest = clip.text.transformer.resblocks
+    x, _ = first.causal(x)  # type: ignore[operator]
+    for index, block in enumerate(rest):
+        x[:, 1:5] = deep[index]
+        x, _ = block.causal(x)  # type: ignore[operator]
     expected = clip.text.ln_final(x)[torch.arange(3), end] @ clip.text.text_projection
     assert_close(clip.text.encode(embeddings, end, deep), expected)
     with pytest.raises(ConfigError, match="3 sets of deep prompts need more than 3 text blocks"):
         clip.text.encode(embeddings, end, torch.randn(3, 4, spec.text.width))
+
+
+def test_a_common_beginning_is_encoded_once_with_equal_results() -> None:
+    clip, spec = clip_of("exact"), SPECS["exact"]
+    deep = torch.randn(2, 4, spec.text.width)
+    beginning = torch.randn(6, spec.text.width)
+    endings, end = torch.randn(3, 5, spec.text.width), torch.tensor([2, 4, 3])
+    whole = torch.cat([beginning.expand(3, -1, -1), endings], dim=1)
+    expected = clip.text.encode(whole, end + 6, deep)
+    prefix = clip.text.prefix(beginning, deep)
+    assert_close(clip.text.encode(endings, end, prefix=prefix), expected)
+
+
+def test_the_last_block_computes_the_class_token_alone() -> None:
+    spec, clip = SPECS["exact"], clip_of("exact")
+    visual, last = clip.visual, f"transformer.resblocks.{spec.image.layers - 1}.mlp"
+    images = pixels(spec)
+    with forward_calls(visual.get_submodule(last)) as shapes:
+        dual = visual.dual(images)
+    assert shapes == [(len(images), 1, spec.image.width)]
+    assert_close(dual.ordinary()[:, 0], visual(images), rtol=0, atol=1e-5)
 
 
 def test_overwrite_keeps_the_rest() -> None:

@@ -86,10 +86,10 @@ def test_a_bad_image_costs_no_good_one(detector: Detector, tmp_path: Path) -> No
 
 
 def test_text_tower_runs_once_per_batch_for_the_adapted_prompts(detector: Detector) -> None:
-    block = detector.network.text_encoder.transformer.resblocks[0]
+    block = detector.network.get_submodule("text_encoder.transformer.resblocks.0.mlp")
     with forward_calls(block) as shapes:
         list(detector.predict([picture(i) for i in range(4)], batch_size=2))
-    assert shapes == [(20, 12, 32)] * 2
+    assert shapes == [(20, 6, 32)] * 2
 
 
 def test_map_resize_keeps_constants_and_own_size() -> None:

@@ -52,9 +52,11 @@ def _with(module: object, name: str, **fixed: object) -> Callable[[Patch], None]
 
 
 def _qk_instead_of_vv(patch: Patch) -> None:
-    def dual(self: attention.Attention, x: Tensor) -> tuple[Tensor, Tensor]:
+    def dual(
+        self: attention.Attention, x: Tensor, queries: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         ordinary = self(x)
-        return ordinary, ordinary
+        return ordinary[:, :queries], ordinary
 
     patch.setattr(attention.Attention, "dual", dual)
 
@@ -62,8 +64,10 @@ def _qk_instead_of_vv(patch: Patch) -> None:
 def _local_stream_reads_itself(patch: Patch) -> None:
     original = attention.ResidualBlock.dual
 
-    def dual(self: attention.ResidualBlock, x: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
-        return original(self, x, local)[0], local + self.attn.dual(self.ln_1(local))[1]
+    def dual(
+        self: attention.ResidualBlock, x: Tensor, local: Tensor, queries: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        return original(self, x, local, queries)[0], local + self.attn.dual(self.ln_1(local))[1]
 
     patch.setattr(attention.ResidualBlock, "dual", dual)
 
@@ -74,7 +78,7 @@ def _cubic_positions(patch: Patch) -> None:
     )
 
 
-def _prior_moves_normal_tokens(patch: Patch) -> None:
+def _prior_moves_the_words(patch: Patch) -> None:
     original = prompts.CompoundPrompts.abnormal
 
     def abnormal(
@@ -83,7 +87,7 @@ def _prior_moves_normal_tokens(patch: Patch) -> None:
         out = original(self, words, prior)
         if prior is None:
             return out
-        return torch.cat([out[:, :, :1], out[:, :, 1:6] + prior[:, None, None], out[:, :, 6:]], 2)
+        return torch.cat([out[:, :, :2], out[:, :, 2:4] + prior[:, None, None], out[:, :, 4:]], 2)
 
     patch.setattr(prompts.CompoundPrompts, "abnormal", abnormal)
 
@@ -131,7 +135,7 @@ FAULTS: dict[str, tuple[Callable[[Patch], None], str]] = {
         "abnormal_text",
     ),
     "least abnormal patches": (_lowest_patches, "topk"),
-    "prior moves V": (_prior_moves_normal_tokens, "adapted_text"),
+    "prior moves the words": (_prior_moves_the_words, "adapted_text"),
     "upsampling with aligned corners": (
         _with(scoring, "interpolate", align_corners=True),
         "anomaly_map_raw",

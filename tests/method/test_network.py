@@ -29,18 +29,25 @@ def features() -> Features:
     return dual.image, dual.patches()
 
 
-def test_text_tower_runs_twice_on_12_positions(network: FAPrompt, features: Features) -> None:
-    with torch.no_grad(), forward_calls(network.text_encoder.transformer.resblocks[0]) as shapes:
+def test_text_tower_computes_the_common_beginning_once(
+    network: FAPrompt, features: Features
+) -> None:
+    with (
+        torch.no_grad(),
+        forward_calls(network.get_submodule("text_encoder.transformer.resblocks.0.mlp")) as shapes,
+    ):
         network(*features)
-    assert shapes == [(11, 12, 64), (30, 12, 64)]
+    assert shapes == [(1, 6, 64), (11, 6, 64), (30, 6, 64)], "beginning, static, adapted"
 
 
 def test_static_text_is_reused_at_inference(network: FAPrompt, features: Features) -> None:
     with torch.no_grad():
         text = network.static_text()
-        with forward_calls(network.text_encoder.transformer.resblocks[0]) as shapes:
+        with forward_calls(
+            network.get_submodule("text_encoder.transformer.resblocks.0.mlp")
+        ) as shapes:
             reused = network(*features, text=text)
-        assert shapes == [(30, 12, 64)]
+        assert shapes == [(30, 6, 64)]
         assert_close(reused.image_score, network(*features).image_score)
 
 

@@ -142,10 +142,11 @@ def naive_text(
         table = text.token_embedding.weight
         x = torch.cat([table[[tokens.start]], learnable, table[words]])
         x = x + text.positional_embedding[: len(x)]
-        for index, block in enumerate(text.transformer.resblocks):
+        for index, module in enumerate(text.transformer.resblocks):
+            block: Any = module
             if 1 <= index <= len(deep):
                 x = torch.cat([x[:1], deep[index - 1], x[1 + deep.shape[1] :]])
-            x = block(x[None], causal=True)[0]
+            x = block.causal(x[None])[0][0]
         feature: Tensor = text.ln_final(x[-1]) @ text.text_projection
         return feature
 

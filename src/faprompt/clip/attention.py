@@ -1,11 +1,14 @@
 """Residual attention blocks of both towers, with OpenAI's parameter names.
 
-Shapes: B sequences, L positions, D width, H heads.
+Shapes: B sequences, L positions, T positions before them, D width, H heads.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
+
+KeysValues = tuple[Tensor, Tensor]
+"""Keys and values of some positions in one block, (B, H, L, D/H) each."""
 
 
 def normal_parameter(*shape: int, std: float) -> nn.Parameter:
@@ -49,21 +52,50 @@ class Attention(nn.Module):
         projected: Tensor = self.out_proj(heads.transpose(1, 2).flatten(2))
         return projected
 
-    def forward(self, x: Tensor, *, causal: bool = False) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Ordinary query-key attention over (B, L, D)."""
         q, k, v = self.split(x)
-        return self.merge(scaled_dot_product_attention(q, k, v, is_causal=causal))
+        return self.merge(scaled_dot_product_attention(q, k, v))
 
-    def dual(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def causal(self, x: Tensor, past: KeysValues | None = None) -> tuple[Tensor, KeysValues]:
+        """Attention of (B, L, D) to earlier positions, also to those of a common beginning.
+
+        Args:
+            x: (B, L, D).
+            past: Keys and values of T positions before them, the same for all B, (1, H, T, D/H).
+
+        Returns:
+            (B, L, D), and the keys and values of ``x`` alone.
+        """
+        q, k, v = self.split(x)
+        if past is None:
+            return self.merge(scaled_dot_product_attention(q, k, v, is_causal=True)), (k, v)
+        keys, values = (
+            torch.cat([before.expand(len(x), -1, -1, -1), now], dim=2)
+            for before, now in zip(past, (k, v), strict=True)
+        )
+        count, total = x.shape[1], keys.shape[2]
+        seen = torch.ones(count, total, dtype=torch.bool, device=x.device).tril(total - count)
+        return self.merge(scaled_dot_product_attention(q, keys, values, attn_mask=seen)), (k, v)
+
+    def dual(self, x: Tensor, queries: int | None = None) -> tuple[Tensor, Tensor]:
         """Query-key and value-value attention of the same (B, L, D).
 
         In the v-v reading a patch attends to its look-alikes, which keeps anomalies local
         (CLIP Surgery, arXiv:2304.05653; METHOD section 1).
+
+        Args:
+            x: (B, L, D).
+            queries: How many of the first positions the query-key reading is wanted for; by
+                default all. It is (B, queries, D) then.
         """
         q, k, v = self.split(x)
-        ordinary = scaled_dot_product_attention(q, k, v)
+        ordinary = scaled_dot_product_attention(q[:, :, :queries], k, v)
         local = scaled_dot_product_attention(v, v, v)
-        return self.merge(ordinary), self.merge(local)
+        both = torch.cat([ordinary.transpose(1, 2), local.transpose(1, 2)], dim=1).flatten(2)
+        count = ordinary.shape[2]
+        projected: Tensor = self.out_proj(both)  # both readings in one product
+        return projected[:, :count], projected[:, count:]
 
 
 class Mlp(nn.Module):
@@ -94,18 +126,25 @@ class ResidualBlock(nn.Module):
         self.ln_2 = LayerNorm(width)
         self.mlp = Mlp(width, quick_gelu=quick_gelu)
 
-    def forward(self, x: Tensor, *, causal: bool = False) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """The ordinary CLIP block over (B, L, D)."""
-        x = x + self.attn(self.ln_1(x), causal=causal)
+        x = x + self.attn(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))  # type: ignore[no-any-return]
 
-    def dual(self, x: Tensor, local: Tensor) -> tuple[Tensor, Tensor]:
+    def causal(self, x: Tensor, past: KeysValues | None = None) -> tuple[Tensor, KeysValues]:
+        """The text tower's block over (B, L, D); see :meth:`Attention.causal`."""
+        attended, keys_values = self.attn.causal(self.ln_1(x), past)
+        x = x + attended
+        return x + self.mlp(self.ln_2(x)), keys_values
+
+    def dual(self, x: Tensor, local: Tensor, queries: int | None = None) -> tuple[Tensor, Tensor]:
         """One dual-path step: the ordinary stream and the local stream, both (B, L, D).
 
-        The local stream takes the v-v attention of the ORDINARY stream and has no MLP.
+        The local stream takes the v-v attention of the ORDINARY stream and has no MLP. Of the
+        ordinary stream only the first ``queries`` positions are computed, by default all.
         """
-        ordinary, vv = self.attn.dual(self.ln_1(x))
-        x = x + ordinary
+        ordinary, vv = self.attn.dual(self.ln_1(x), queries)
+        x = x[:, :queries] + ordinary
         return x + self.mlp(self.ln_2(x)), local + vv
 
 

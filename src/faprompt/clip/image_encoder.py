@@ -135,10 +135,14 @@ class ImageEncoder(nn.Module):
             if index < first:
                 x = local = block(x)
                 continue
-            x, local = block.dual(x, local)
+            before = x
+            # Of the last block's ordinary stream only the class token is read.
+            x, local = block.dual(x, local, queries=1 if index == layers - 1 else None)
             if index in wanted:
                 local_features[index] = self.read_out(local)
-        return DualFeatures(x[:, 0] @ self.proj, local_features, lambda: self.read_out(x))
+        return DualFeatures(
+            x[:, 0] @ self.proj, local_features, lambda: self.read_out(block(before))
+        )
 
     def windows(self, images: Tensor, members: Tensor) -> Tensor:
         """Image features of windows: each is seen with the tokens of its patches alone.

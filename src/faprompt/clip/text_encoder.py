@@ -3,12 +3,30 @@
 Shapes: P prompts, T positions, W text width, D joint width.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from faprompt.clip.attention import LayerNorm, ResidualBlock, Transformer, normal_parameter
+from faprompt.clip.attention import (
+    KeysValues,
+    LayerNorm,
+    ResidualBlock,
+    Transformer,
+    normal_parameter,
+)
 from faprompt.clip.registry import ClipSpec
 from faprompt.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What the common beginning of several prompts leaves for the rest of them."""
+
+    length: int
+    """T, its positions."""
+    blocks: tuple[KeysValues, ...]
+    """Keys and values of every block, (1, H, T, W/H) each."""
 
 
 class TextEncoder(nn.Module):
@@ -33,7 +51,14 @@ class TextEncoder(nn.Module):
         length = int(end.max()) + 1
         return self.encode(self.token_embedding(tokens[:, :length]), end)
 
-    def encode(self, embeddings: Tensor, end: Tensor, deep_prompts: Tensor | None = None) -> Tensor:
+    def encode(
+        self,
+        embeddings: Tensor,
+        end: Tensor,
+        deep_prompts: Tensor | None = None,
+        *,
+        prefix: Prefix | None = None,
+    ) -> Tensor:
         """Token embeddings to text features (P, D), before normalisation.
 
         Under the causal mask no position sees a later one, so the caller passes only the
@@ -41,34 +66,55 @@ class TextEncoder(nn.Module):
 
         Args:
             embeddings: (P, T, W), without positions; T at least ``end.max() + 1``.
-            end: Read-out position of each prompt, (P,).
+            end: Read-out position of each prompt among the T, (P,).
             deep_prompts: (J, N, W); set j replaces the hidden states at positions 1..N at the
                 input of block j + 1 (METHOD section 2). Needs J < number of blocks.
+            prefix: A common beginning, already encoded with its deep prompts, that
+                ``embeddings`` go on from; then without ``deep_prompts``.
 
         Raises:
             ConfigError: more positions or more sets of deep prompts than the tower takes.
         """
-        count = embeddings.shape[1]
-        if count > len(self.positional_embedding):
+        x, _ = self._walk(embeddings, deep_prompts, prefix)
+        rows = torch.arange(len(x), device=x.device)
+        features: Tensor = self.ln_final(x[rows, end]) @ self.text_projection
+        return features
+
+    def prefix(self, embeddings: Tensor, deep_prompts: Tensor | None = None) -> Prefix:
+        """Encode a common beginning (T, W) once, for :meth:`encode` to go on from.
+
+        ``deep_prompts`` as there; the positions that they replace must lie in the beginning.
+        """
+        _, blocks = self._walk(embeddings[None], deep_prompts, None)
+        return Prefix(len(embeddings), blocks)
+
+    def _walk(
+        self, embeddings: Tensor, deep_prompts: Tensor | None, prefix: Prefix | None
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
+        """Through all blocks: last hidden states (P, T, W), keys and values of each block."""
+        first = prefix.length if prefix else 0
+        last = first + embeddings.shape[1]
+        if last > len(self.positional_embedding):
             raise ConfigError(
-                f"prompts of {count} tokens, this text tower has {len(self.positional_embedding)} "
+                f"prompts of {last} tokens, this text tower has {len(self.positional_embedding)} "
                 "positions: lower num_normal_tokens or num_abnormal_tokens"
             )
-        x = embeddings.to(self.text_projection.dtype) + self.positional_embedding[:count]
+        positions = self.positional_embedding[first:last]
+        x = embeddings.to(self.text_projection.dtype) + positions
         sets = 0 if deep_prompts is None else len(deep_prompts)
         if sets >= len(self.transformer.resblocks):
             raise ConfigError(
                 f"{sets} sets of deep prompts need more than {sets} text blocks, this tower has "
                 f"{len(self.transformer.resblocks)}: lower num_deep_prompts"
             )
+        found = []
         for index, module in enumerate(self.transformer.resblocks):
             block: ResidualBlock = module  # type: ignore[assignment]
             if deep_prompts is not None and 1 <= index <= sets:
                 x = overwrite(x, deep_prompts[index - 1])
-            x = block(x, causal=True)
-        rows = torch.arange(len(x), device=x.device)
-        features: Tensor = self.ln_final(x[rows, end]) @ self.text_projection
-        return features
+            x, keys_values = block.causal(x, prefix.blocks[index] if prefix else None)
+            found.append(keys_values)
+        return x, tuple(found)
 
 
 def overwrite(x: Tensor, tokens: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from faprompt.clip.model import Clip
-from faprompt.clip.text_encoder import TextEncoder
+from faprompt.clip.text_encoder import Prefix, TextEncoder
 from faprompt.config import LossConfig, MethodConfig
 from faprompt.method import losses, scoring
 from faprompt.method.losses import Losses, Targets
@@ -29,6 +29,8 @@ class StaticText:
     """(1, D)."""
     abnormal: Tensor
     """(K, D)."""
+    beginning: Prefix
+    """What all prompts begin with, encoded: the second round goes on from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ class FAPrompt(nn.Module):
         self.text_encoder: TextEncoder = clip.text  # frozen, shared with the backbone
         self.learner = PromptLearner(spec.embed_dim, spec.text.width, config)
         ends = [
-            ids.index(spec.tokens.end)
-            for ids in (prompt_ids(spec.tokens, config, abnormal=a) for a in (False, True))
+            prompt_ids(spec.tokens, config, abnormal=abnormal).index(spec.tokens.end)
+            - (1 + config.num_normal_tokens)  # counted from the end of the common beginning
+            for abnormal in (False, True)
         ]
         self.words: Tensor
         self.ends: Tensor
@@ -105,7 +108,7 @@ class FAPrompt(nn.Module):
         top, prior = self._prior(patches, first[..., 1])  # (B, M), (B, W)
         adapted, second = static.expand(len(image), -1, -1), first  # all there is without prior
         if self.learner.prior is not None:
-            adapted = prototypes(text.normal, self.adapted_text(prior))  # (B, 2, D)
+            adapted = prototypes(text.normal, self.adapted_text(prior, text.beginning))  # (B, 2, D)
             second = scoring.class_logits(patches, adapted, tau).softmax(dim=-1)  # (B, L, 2)
         logits = scoring.class_logits(image[:, None], adapted, tau)[:, 0]  # (B, 2)
         score = scoring.image_score(logits.softmax(dim=-1)[:, 1], first[..., 1], second[..., 1])
@@ -133,21 +136,27 @@ class FAPrompt(nn.Module):
     def static_text(self) -> StaticText:
         """Encode the normality prompt and the K abnormality prompts without prior, at once."""
         words = self.text_encoder.token_embedding(self.words)  # (5, W)
-        normal, abnormal = self.learner.prompts.normal(words), self.learner.prompts.abnormal(words)
+        prompts = self.learner.prompts
+        beginning = self.text_encoder.prefix(prompts.beginning(words), prompts.deep())
+        normal, abnormal = prompts.normal(words), prompts.abnormal(words)
         missing = abnormal.shape[2] - normal.shape[1]
         # What follows the read-out cannot reach it: the shorter prompt is filled with anything.
         filled = torch.cat([normal, normal[:, -1:].expand(-1, missing, -1)], dim=1)
-        prompts = torch.cat([filled, abnormal[0]])  # (1 + K, T, W)
+        endings = torch.cat([filled, abnormal[0]])  # (1 + K, T, W)
         end = self.ends.repeat_interleave(torch.tensor([1, len(abnormal[0])], device=words.device))
-        features = self._encode(prompts, end)  # (1 + K, D)
-        return StaticText(normal=features[:1], abnormal=features[1:])
+        features = self._encode(endings, end, beginning)  # (1 + K, D)
+        return StaticText(normal=features[:1], abnormal=features[1:], beginning=beginning)
 
-    def adapted_text(self, prior: Tensor) -> Tensor:
-        """Abnormality prompts shifted by the prior (B, W), encoded: (B, K, D)."""
+    def adapted_text(self, prior: Tensor, beginning: Prefix) -> Tensor:
+        """Abnormality prompts shifted by the prior (B, W), encoded: (B, K, D).
+
+        No prior reaches their common beginning, so that only the rest is computed.
+        """
         words = self.text_encoder.token_embedding(self.words)
-        prompts = self.learner.prompts.abnormal(words, prior)  # (B, K, T, W)
-        images, count = prompts.shape[:2]
-        features = self._encode(prompts.flatten(0, 1), self.ends[1].expand(images * count))
+        endings = self.learner.prompts.abnormal(words, prior)  # (B, K, T, W)
+        images, count = endings.shape[:2]
+        end = self.ends[1].expand(images * count)
+        features = self._encode(endings.flatten(0, 1), end, beginning)
         return features.reshape(images, count, -1)
 
     def losses(self, scores: Scores, targets: Targets, config: LossConfig) -> Losses:
@@ -181,8 +190,8 @@ class FAPrompt(nn.Module):
                 total = total + weight * losses.local_loss(*known, config)
         return total
 
-    def _encode(self, prompts: Tensor, end: Tensor) -> Tensor:
-        return self.text_encoder.encode(prompts, end, self.learner.prompts.deep()).float()
+    def _encode(self, endings: Tensor, end: Tensor, beginning: Prefix) -> Tensor:
+        return self.text_encoder.encode(endings, end, prefix=beginning).float()
 
 
 def prototypes(normal: Tensor, abnormal: Tensor) -> Tensor:

@@ -28,17 +28,20 @@ class CompoundPrompts(nn.Module):
         self.deep_tokens = learnable(config.num_deep_prompts, config.deep_prompt_length)
         self.fp16_deep_prompts = config.fp16_deep_prompts
 
-    def normal(self, words: Tensor) -> Tensor:
-        """The normality prompt as embeddings (1, 1 + E + 3, W).
+    def beginning(self, words: Tensor) -> Tensor:
+        """What all prompts begin with, as embeddings (1 + E, W): no prior can reach it.
 
         Args:
             words: Embeddings of start, damaged, object, full stop and end, (5, W).
         """
-        start, _, *rest = words.unsqueeze(1)  # each (1, W)
-        return torch.cat([start, self.normal_tokens[0, 0], *rest]).unsqueeze(0)
+        return torch.cat([words[:1], self.normal_tokens[0, 0]])
+
+    def normal(self, words: Tensor) -> Tensor:
+        """How the normality prompt goes on, as embeddings (1, 3, W); ``words`` as above."""
+        return words[None, 2:]
 
     def abnormal(self, words: Tensor, prior: Tensor | None = None) -> Tensor:
-        """The abnormality prompts as embeddings (B, K, 1 + E + E' + 4, W).
+        """How the abnormality prompts go on, as embeddings (B, K, E' + 4, W).
 
         Args:
             words: Embeddings of start, damaged, object, full stop and end, (5, W).
@@ -48,10 +51,7 @@ class CompoundPrompts(nn.Module):
         abnormal: Tensor = self.abnormal_tokens  # (1, K, E', W)
         if prior is not None:
             abnormal = abnormal + prior[:, None, None]  # (B, K, E', W)
-        images, prompts = abnormal.shape[:2]
-        normal = self.normal_tokens.expand(images, prompts, -1, -1)
-        start, rest = (part.expand(images, prompts, -1, -1) for part in words.split([1, 4]))
-        return torch.cat([start, normal, abnormal, rest], dim=2)
+        return torch.cat([abnormal, words[1:].expand(*abnormal.shape[:2], -1, -1)], dim=2)
 
     def deep(self) -> Tensor | None:
         """Deep prompts (J, N, W), in fp16 resolution where the settings ask for it."""
