@@ -93,3 +93,15 @@ def test_the_catalogue_is_of_layouts_and_has_the_papers_sets() -> None:
     assert set(LAYOUTS) - set(CATALOGUE) == {"folder", "manifest", "metajson"}
     assert set(CATALOGUE) <= set(LAYOUTS)
     assert {name: CATALOGUE[name].paper or CATALOGUE[name].counts for name in PAPER} == PAPER
+
+
+def test_the_page_of_data_sets_shows_the_catalogue() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    for entry in CATALOGUE.values():
+        counts, paper = (
+            f"{pair[0]} + {pair[1]}" if pair else missing
+            for pair, missing in ((entry.counts, "not confirmed"), (entry.paper, ""))
+        )
+        levels = ", ".join(entry.levels)
+        facts = (f"`{entry.name}`", entry.title, entry.kind, entry.classes, levels, counts, paper)
+        assert f"| {' | '.join(map(str, (*facts, entry.licence, entry.where)))} |" in page
