@@ -151,6 +151,15 @@ def _print_check(dataset: "Dataset", found: "Check") -> None:
     if found.sizes:
         (width, height), (widest, highest) = found.sizes
         typer.echo(f"width {width} to {widest}, height {height} to {highest} pixels")
+    _print_findings(found)
+    for problem in found.problems:
+        typer.secho(f"problem: {problem}", fg=typer.colors.RED)
+    if not found.problems:
+        known = found.expected is not None and found.expected.counts is not None
+        typer.echo("fine" if known else "fine as far as is known: no counts to compare with")
+
+
+def _print_findings(found: "Check") -> None:
     for key, items in _findings(found).items():
         if key == "without_mask" and found.expected and not found.needs_masks:
             continue  # evaluated on images alone
@@ -160,11 +169,6 @@ def _print_check(dataset: "Dataset", found: "Check") -> None:
             typer.echo(f"  {' = '.join(item) if isinstance(item, list) else item}")
         if len(items) > SHOWN:
             typer.echo(f"  and {len(items) - SHOWN} more (--json)")
-    for problem in found.problems:
-        typer.secho(f"problem: {problem}", fg=typer.colors.RED)
-    if not found.problems:
-        known = found.expected is not None and found.expected.counts is not None
-        typer.echo("fine" if known else "fine as far as is known: no counts to compare with")
 
 
 def _overlap_values(found: "Overlap") -> dict[str, Any]:
