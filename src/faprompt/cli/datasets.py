@@ -1,132 +1,101 @@
-"""The ``datasets`` commands: which are known, is a copy whole, export, overlap."""
+"""The ``datasets`` commands: what is known, is a copy whole, write it down, do two overlap."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
+    from faprompt.data.checking import Check
+    from faprompt.data.overlap import Overlap
     from faprompt.data.samples import Dataset
 
-datasets = typer.Typer(help="Data sets: what is known, check a copy, export, find overlaps.")
+datasets = typer.Typer(help="Data sets: what is known, check a copy, export it, find overlaps.")
 app.add_typer(datasets, name="datasets", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="A name of `faprompt datasets list`, or a layout.")]
-Place = Annotated[
-    Path, typer.Argument(exists=True, help="The data set's folder, or the one above.")
-]
+Name = Annotated[str, typer.Argument(help="A layout, such as a name of `faprompt datasets list`.")]
+Place = Annotated[Path, typer.Argument(help="The data set's folder, or the one above it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SHOWN = 5
+"""Files named per finding; --json names all."""
 
 
 @datasets.command("list")
 def list_datasets() -> None:
-    """List the published data sets that can be read: facts, licences and where to get them."""
+    """List the data sets with their expected counts, licences and sources."""
     from rich.console import Console
     from rich.table import Table
 
     from faprompt.data.catalogue import CATALOGUE
 
     table = Table(box=None, header_style="bold")
-    for heading in ("name", "data set", "kind", "classes", "levels", "normal + anomalous"):
-        table.add_column(heading, justify="right" if heading == "classes" else "left")
-    table.add_column("licence", overflow="fold")
-    table.add_column("where to get it", overflow="fold")
+    for column in ("name", "kind", "classes", "levels", "counts", "paper", "licence"):
+        numeric = column in {"classes", "counts", "paper"}
+        wraps = column in {"levels", "licence"}
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=not wraps)
     for entry in CATALOGUE.values():
-        counts = " or ".join(f"{normal} + {anomalous}" for normal, anomalous in entry.expected)
-        table.add_row(
-            entry.name, entry.title, entry.kind, str(entry.classes), ", ".join(entry.levels),
-            counts or "not fixed", entry.licence, entry.where,
-        )  # fmt: skip
-    console = Console()
-    console.print(table)
+        counts = _pair(entry.counts, missing="-"), _pair(entry.paper, missing="")
+        levels = ", ".join(entry.levels)
+        table.add_row(entry.name, entry.kind, str(entry.classes), levels, *counts, entry.licence)
+    Console().print(table)
+    typer.echo("\nCounts: normal + anomalous test images as distributed; paper: where it differs.")
+    typer.echo("Where to get them:")
     for entry in CATALOGUE.values():
-        if entry.note:
-            console.print(f"{entry.name}: {entry.note}", style="dim", highlight=False)
+        typer.echo(f"  {entry.name:<12} {entry.title}: {entry.where}")
 
 
 @datasets.command()
-def check(
-    name: Name,
-    path: Place,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write everything that was found to this file.")
-    ] = None,
-    workers: options.Workers = options.DEFAULT_WORKERS,
-) -> None:
-    """Read a copy of a data set once: counts, unreadable files, masks, duplicates, sizes.
-
-    Exit code 1 where something keeps it from being evaluated as published.
-    """
+def check(name: Name, path: Place, as_json: Json = False) -> None:
+    """Read every file of a data set; exit code 1 if something is wrong with it."""
     import json
 
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from faprompt.data.catalogue import CATALOGUE
     from faprompt.data.checking import check_dataset
-    from faprompt.files import write_text
 
     dataset = _load(name, path)
-    entry = CATALOGUE.get(dataset.layout)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=len(dataset))
-        health = check_dataset(
-            dataset,
-            expected=entry.expected if entry else (),
-            pixel_level=entry is None or "pixel" in entry.levels,
-            workers=workers,
-            progress=lambda n: progress.advance(task, n),
-        )
-    if json_file:
-        write_text(json_file, json.dumps(health.to_dict(), indent=2) + "\n")
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{dataset.name} ({dataset.layout}): {health.summary}")
-    if health.smallest and health.largest:
-        (w, h), (width, height) = health.smallest, health.largest
-        console.print(f"sizes {w} x {h} to {width} x {height}")
-    for remark in health.remarks:
-        console.print(f"remark: {remark}", markup=False)
-    for problem in health.problems:
-        console.print(f"problem: {problem}", style="yellow", markup=False)
-    if health.problems:
+    found = check_dataset(dataset)
+    if as_json:
+        typer.echo(json.dumps(_check_values(dataset, found), indent=2))
+    else:
+        _print_check(dataset, found)
+    if found.problems:
         raise typer.Exit(1)
-    console.print("whole and clean" if entry and entry.expected else "clean", style="green")
 
 
 @datasets.command()
 def export(
     name: Name,
     path: Place,
-    to: Annotated[Path, typer.Option(help="manifest.jsonl, or meta.json in AnomalyCLIP's form.")],
+    to: Annotated[Path, typer.Option(help="File to write: NAME.jsonl or NAME.json.")],
 ) -> None:
-    """Write a data set's samples into one file that every --data option reads."""
-    from faprompt.data.exporting import export_samples
+    """Write a data set down as manifest.jsonl, or as meta.json in AnomalyCLIP's form."""
+    from faprompt.data.exporting import export_dataset
 
     dataset = _load(name, path)
-    typer.echo(f"{len(dataset)} samples in {options.shown(export_samples(dataset, to))}")
+    export_dataset(dataset, to)
+    typer.echo(f"{to}: {len(dataset)} images of {dataset.name}")
 
 
 @datasets.command()
 def overlap(
-    auxiliary: Annotated[list[str], typer.Option(help="PATH or LAYOUT:PATH. May be repeated.")],
-    target: Annotated[str, typer.Option(help="PATH or LAYOUT:PATH.")],
-    workers: options.Workers = options.DEFAULT_WORKERS,
+    auxiliary: Annotated[list[str], typer.Option(help="Data set trained on; may be repeated.")],
+    target: Annotated[str, typer.Option(help="Data set tested on: PATH or LAYOUT:PATH.")],
+    as_json: Json = False,
 ) -> None:
-    """Find images of the target that are in the auxiliary sets, too. Exit code 1 if there are."""
+    """Find images that are in both; exit code 1 if the same file is."""
+    import json
+
     from faprompt.data.datasets import load_dataset
     from faprompt.data.overlap import find_overlap
 
-    sets = [load_dataset(spec) for spec in auxiliary]
-    found = find_overlap(sets, load_dataset(target), workers=workers)
-    for pair in found.pairs:
-        typer.echo(f"{pair.kind}\t{pair.auxiliary}\t{pair.target}")
-    for path in found.unreadable:
-        typer.secho(f"left out: {path} cannot be read", err=True, fg="yellow")
-    if found.pairs:
+    found = find_overlap([load_dataset(spec) for spec in auxiliary], load_dataset(target))
+    if as_json:
+        typer.echo(json.dumps(_overlap_values(found), indent=2))
+    else:
+        _print_overlap(found)
+    if found.of_kind("content"):
         raise typer.Exit(1)
-    typer.echo("no image in common")
 
 
 def _load(name: str, path: Path) -> "Dataset":
@@ -134,8 +103,94 @@ def _load(name: str, path: Path) -> "Dataset":
     from faprompt.data.layouts import LAYOUTS
 
     if name.lower() not in LAYOUTS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, LAYOUTS, n=1, cutoff=0.0)[0]
-        raise typer.BadParameter(f"unknown data set {name!r}; did you mean {near!r}?")
+        raise typer.BadParameter(
+            f"{name!r} is no data set or layout; known: {', '.join(LAYOUTS)}", param_hint="NAME"
+        )
     return load_dataset(f"{name}:{path}")
+
+
+def _pair(counts: tuple[int, int] | None, *, missing: str) -> str:
+    return missing if counts is None else f"{counts[0]} + {counts[1]}"
+
+
+def _findings(found: "Check") -> dict[str, list[Any]]:
+    groups = {"duplicates": found.duplicates, "contradictions": found.contradictions}
+    return {
+        "unreadable": list(found.unreadable.values()),
+        "without_mask": [str(path) for path in found.without_mask],
+        "empty_masks": [str(path) for path in found.empty_masks],
+        **{key: [[str(path) for path in group] for group in g] for key, g in groups.items()},
+    }
+
+
+def _check_values(dataset: "Dataset", found: "Check") -> dict[str, Any]:
+    counts = found.counts
+    return {
+        "name": dataset.name,
+        "layout": dataset.layout,
+        "root": str(dataset.root),
+        "classes": list(dataset.classes),
+        "normal": counts.normal,
+        "anomalous": counts.anomalous,
+        "unlabelled": counts.unlabelled,
+        "masks": counts.masks,
+        "expected": list(found.expected.counts or ()) if found.expected else [],
+        "sizes": found.sizes,
+        "problems": list(found.problems),
+        **_findings(found),
+    }
+
+
+def _print_check(dataset: "Dataset", found: "Check") -> None:
+    counts = found.counts
+    typer.echo(f"{dataset.root} ({dataset.layout})")
+    typer.echo(
+        f"{counts.normal} normal, {counts.anomalous} anomalous, {counts.unlabelled} unlabelled "
+        f"images in {found.classes} classes; {counts.masks} masks"
+    )
+    if found.sizes:
+        (width, height), (widest, highest) = found.sizes
+        typer.echo(f"width {width} to {widest}, height {height} to {highest} pixels")
+    _print_findings(found)
+    for problem in found.problems:
+        typer.secho(f"problem: {problem}", fg=typer.colors.RED)
+    if not found.problems:
+        known = found.expected is not None and found.expected.counts is not None
+        typer.echo("fine" if known else "fine as far as is known: no counts to compare with")
+
+
+def _print_findings(found: "Check") -> None:
+    for key, items in _findings(found).items():
+        if key == "without_mask" and found.expected and not found.needs_masks:
+            continue  # evaluated on images alone
+        if items:
+            typer.echo(f"{key.replace('_', ' ')}: {len(items)}")
+        for item in items[:SHOWN]:
+            typer.echo(f"  {' = '.join(item) if isinstance(item, list) else item}")
+        if len(items) > SHOWN:
+            typer.echo(f"  and {len(items) - SHOWN} more (--json)")
+
+
+def _overlap_values(found: "Overlap") -> dict[str, Any]:
+    return {
+        "pairs": [
+            {
+                "auxiliary": str(pair.auxiliary),
+                "target": str(pair.target),
+                "kind": pair.kind,
+                "distance": pair.distance,
+            }
+            for pair in found.pairs
+        ],
+        "unreadable": list(found.unreadable.values()),
+    }
+
+
+def _print_overlap(found: "Overlap") -> None:
+    for pair in found.pairs:
+        how = "the same" if pair.kind == "content" else f"alike ({pair.distance} of 64 bits differ)"
+        typer.echo(f"{pair.target} = {pair.auxiliary}: {how}")
+    for reason in found.unreadable.values():
+        typer.echo(f"left out: {reason}")
+    same, alike = (len(found.of_kind(kind)) for kind in ("content", "perceptual"))
+    typer.echo(f"{same} pairs with the same content, {alike} target images that look alike")

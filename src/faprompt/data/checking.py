@@ -1,171 +1,127 @@
-"""Is a copy of a data set whole and clean? Every file is read once."""
+"""Is this copy of a data set whole? Counts, damage, masks, duplicates and sizes."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from faprompt.data.catalogue import CATALOGUE, Entry
 from faprompt.data.hashing import content_hash
 from faprompt.data.images import open_image
-from faprompt.data.loading import map_ordered
 from faprompt.data.masks import read_mask
-from faprompt.data.samples import Dataset, Sample
-
-SHOWN = 5  # of a long list, in texts
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    size: tuple[int, int]
-    content: str
-    empty_mask: bool
+from faprompt.data.samples import Counts, Dataset, Sample
+from faprompt.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Health:
-    """What was found in a copy of a data set."""
+class Check:
+    """What was found in a data set."""
 
+    counts: Counts
     classes: int
-    normal: int
-    anomalous: int
-    unlabelled: int
-    expected: tuple[tuple[int, int], ...]
-    """Normal and anomalous images that a whole copy has; empty: not known."""
-    unreadable: dict[str, str]
-    """Image path to the reason: the image or its mask."""
-    without_mask: tuple[str, ...]
-    """Anomalous images without a mask file, where pixels are evaluated."""
-    empty_masks: tuple[str, ...]
-    """Anomalous images whose mask marks nothing."""
-    duplicates: tuple[tuple[str, ...], ...]
-    """Images of the same bytes."""
-    contradictions: tuple[tuple[str, ...], ...]
-    """Images of the same bytes with different labels."""
-    smallest: tuple[int, int] | None
-    """Width and height of the image with the fewest pixels."""
-    largest: tuple[int, int] | None
-
-    @property
-    def counts_fit(self) -> bool:
-        """Whether the counts are those of a whole copy, or nothing is known of them."""
-        return not self.expected or (self.normal, self.anomalous) in self.expected
+    expected: Entry | None
+    """None: nobody knows how many images there should be."""
+    unreadable: dict[Path, str]
+    """Images and masks that cannot be used, and why."""
+    without_mask: tuple[Path, ...]
+    """Anomalous images without a mask."""
+    empty_masks: tuple[Path, ...]
+    """Masks of anomalous images without a defect pixel."""
+    duplicates: tuple[tuple[Path, ...], ...]
+    """Groups of images with the same content."""
+    contradictions: tuple[tuple[Path, ...], ...]
+    """Those of ``duplicates`` that are called normal and anomalous."""
+    sizes: tuple[tuple[int, int], tuple[int, int]] | None
+    """Smallest and largest width and height; None: no image can be read."""
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What keeps this copy from being evaluated as published, one line each."""
-        found = []
-        if not self.counts_fit:
-            wanted = " or ".join(f"{n} + {a}" for n, a in self.expected)
-            found.append(
-                f"{self.normal} normal + {self.anomalous} anomalous images, expected {wanted}"
-            )
-        for what, names in (
-            ("unreadable", tuple(self.unreadable)),
-            ("anomalous without mask", self.without_mask),
-            ("anomalous with an empty mask", self.empty_masks),
-        ):
-            if names:
-                found.append(f"{len(names)} {what}: {_some(names)}")
+        """What keeps this copy from the figures of others; one line each.
+
+        Duplicates and empty masks are not among them: published sets have both.
+        """
+        found = [*self._count_problems()]
+        if self.unreadable:
+            found.append(f"{len(self.unreadable)} files cannot be used")
+        if self.without_mask and self.needs_masks:
+            found.append(f"{len(self.without_mask)} anomalous images without a mask")
         if self.contradictions:
-            groups = [" = ".join(group) for group in self.contradictions]
-            found.append(f"{len(groups)} contents with different labels: {_some(groups)}")
+            found.append(f"{len(self.contradictions)} images are both normal and anomalous")
         return tuple(found)
 
     @property
-    def summary(self) -> str:
-        """Counts in one line."""
-        unlabelled = f", {self.unlabelled} unlabelled" if self.unlabelled else ""
-        classes = "1 class" if self.classes == 1 else f"{self.classes} classes"
-        return f"{classes}, {self.normal} normal, {self.anomalous} anomalous{unlabelled}"
+    def needs_masks(self) -> bool:
+        """Whether pixels of this data set are evaluated."""
+        return self.expected is not None and "pixel" in self.expected.levels
 
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What is worth knowing and no obstacle."""
-        groups = [" = ".join(group) for group in self.duplicates]
-        return (f"{len(groups)} contents that occur twice: {_some(groups)}",) if groups else ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        names = [name for name in self.__slots__ if not name.startswith("_")]
-        return {name: getattr(self, name) for name in names} | {"problems": self.problems}
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    def _count_problems(self) -> list[str]:
+        found = []
+        if self.expected and self.expected.counts:
+            here = self.counts.normal, self.counts.anomalous
+            if here != self.expected.counts:
+                found.append(
+                    f"{here[0]} normal and {here[1]} anomalous images; needed are "
+                    f"{self.expected.counts[0]} and {self.expected.counts[1]} "
+                    f"({self.expected.source})"
+                )
+            if self.counts.unlabelled:
+                found.append(f"{self.counts.unlabelled} images without a label")
+        if self.expected and self.classes != self.expected.classes:
+            found.append(f"{self.classes} classes; needed are {self.expected.classes}")
+        return found
 
 
-def check_dataset(
-    dataset: Dataset,
-    *,
-    expected: tuple[tuple[int, int], ...] = (),
-    pixel_level: bool = True,
-    workers: int = 2,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Health:
-    """Read everything once and say what is wrong.
+@dataclass(slots=True)
+class _Findings:
+    unreadable: dict[Path, str] = field(default_factory=dict)
+    without_mask: list[Path] = field(default_factory=list)
+    empty_masks: list[Path] = field(default_factory=list)
+    contents: dict[str, list[Sample]] = field(default_factory=dict)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
-    Args:
-        dataset: To check.
-        expected: Normal and anomalous images that a whole copy has.
-        pixel_level: Whether masks are wanted at all.
-        workers: Reading threads.
-        progress: Called with 1 after every image.
-    """
-    facts: dict[Path, _Facts] = {}
-    unreadable: dict[Path, str] = {}
-    for sample, result in map_ordered(_read, dataset.samples, workers=workers):
-        if isinstance(result, _Facts):
-            facts[sample.image_path] = result
-        else:
-            unreadable[sample.image_path] = str(result)
-        progress(1)
-    counts = dataset.counts()
-    sizes = sorted((f.size for f in facts.values()), key=lambda s: (s[0] * s[1], s))
-    anomalous = [s for s in dataset.samples if s.label == 1 and pixel_level]
-    same = _same(dataset, facts)
-    names = _namer(dataset.root)
-    return Health(
+
+def check_dataset(dataset: Dataset) -> Check:
+    """Read every image and mask of a data set and say what is wrong with it."""
+    found = _Findings()
+    for sample in dataset.samples:
+        _look_at(sample, found)
+    groups = [group for group in found.contents.values() if len(group) > 1]
+    return Check(
+        counts=dataset.counts(),
         classes=len(dataset.classes),
-        normal=counts.normal,
-        anomalous=counts.anomalous,
-        unlabelled=counts.unlabelled,
-        expected=expected,
-        unreadable={names(path): reason for path, reason in unreadable.items()},
-        without_mask=tuple(names(s.image_path) for s in anomalous if s.mask_path is None),
-        empty_masks=tuple(
-            names(s.image_path)
-            for s in anomalous
-            if s.mask_path and s.image_path in facts and facts[s.image_path].empty_mask
-        ),
-        duplicates=tuple(tuple(names(s.image_path) for s in group) for group in same),
-        contradictions=tuple(
-            tuple(names(s.image_path) for s in group)
-            for group in same
-            if len({s.label for s in group}) > 1
-        ),
-        smallest=sizes[0] if sizes else None,
-        largest=sizes[-1] if sizes else None,
+        expected=CATALOGUE.get(dataset.layout),
+        unreadable=found.unreadable,
+        without_mask=tuple(found.without_mask),
+        empty_masks=tuple(found.empty_masks),
+        duplicates=tuple(_paths(group) for group in groups),
+        contradictions=tuple(_paths(g) for g in groups if {0, 1} <= {s.label for s in g}),
+        sizes=_range(found.sizes),
     )
 
 
-def _read(sample: Sample) -> _Facts:
-    image = open_image(sample.image_path)
-    mask = read_mask(sample, None)
-    return _Facts(image.size, content_hash(sample.image_path), mask is None)
+def _look_at(sample: Sample, found: _Findings) -> None:
+    try:
+        found.sizes[open_image(sample.image_path).size] += 1
+        found.contents.setdefault(content_hash(sample.image_path), []).append(sample)
+    except DataError as error:
+        found.unreadable[sample.image_path] = str(error)
+        return
+    if sample.mask_path is None:
+        if sample.label == 1:
+            found.without_mask.append(sample.image_path)
+        return
+    try:
+        if read_mask(sample, None) is None:
+            found.empty_masks.append(sample.mask_path)
+    except DataError as error:
+        found.unreadable[sample.mask_path] = str(error)
 
 
-def _same(dataset: Dataset, facts: dict[Path, _Facts]) -> list[list[Sample]]:
-    groups: dict[str, list[Sample]] = defaultdict(list)
-    for sample in dataset.samples:
-        if sample.image_path in facts:
-            groups[facts[sample.image_path].content].append(sample)
-    return [group for group in groups.values() if len(group) > 1]
+def _paths(samples: list[Sample]) -> tuple[Path, ...]:
+    return tuple(sample.image_path for sample in samples)
 
 
-def _namer(root: Path) -> Callable[[Path], str]:
-    def name(path: Path) -> str:
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-    return name
+def _range(sizes: Counter[tuple[int, int]]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    if not sizes:
+        return None
+    widths, heights = zip(*sizes, strict=True)
+    return (min(widths), min(heights)), (max(widths), max(heights))

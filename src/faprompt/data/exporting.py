@@ -1,75 +1,74 @@
-"""Write a data set's samples as a manifest of ours, or as AnomalyCLIP's ``meta.json``."""
+"""Writing a data set down as a list that reads back to the same samples."""
 
 import json
-import os
 from pathlib import Path
+from typing import Any
 
 from faprompt.data.samples import Dataset, Sample
-from faprompt.errors import OutputError
+from faprompt.errors import DataError, OutputError
 from faprompt.files import write_text
 
-FORMATS = (".jsonl", ".json")
 
+def export_dataset(dataset: Dataset, to: Path) -> None:
+    """Write ``manifest.jsonl`` (layout ``manifest``) or ``meta.json`` (layout ``metajson``).
 
-def export_samples(dataset: Dataset, file: Path) -> Path:
-    """Write the samples into a file that :func:`load_dataset` reads back.
-
-    Paths are relative to the file's folder where both lie on one drive. ``.json`` is the form of
-    AnomalyCLIP, which knows no unlabelled samples and no mask rules.
+    Paths below the folder of the list are written relative to it, others in full.
 
     Args:
-        dataset: What to write.
-        file: ``*.jsonl``, or ``meta.json``.
+        dataset: To write down.
+        to: A file whose name ends in ``.jsonl`` or ``.json``.
 
     Raises:
-        OutputError: another ending, a sample that the form cannot hold, or no right to write.
+        OutputError: another ending, or the file cannot be written.
+        DataError: samples without a label, for which ``meta.json`` has no form.
     """
-    folder = file.resolve().parent
-    if file.suffix == ".jsonl":
-        lines = [json.dumps(_row(sample, folder), ensure_ascii=False) for sample in dataset.samples]
-        write_text(file, "\n".join(lines) + "\n")
-    elif file.suffix == ".json":
-        write_text(file, json.dumps(_meta(dataset, file, folder), indent=1) + "\n")
+    to = to.expanduser().absolute()
+    if to.suffix.lower() == ".jsonl":
+        lines = (json.dumps(_row(s, to.parent), ensure_ascii=False) for s in dataset.samples)
+        write_text(to, "".join(f"{line}\n" for line in lines))
+    elif to.suffix.lower() == ".json":
+        content = {"train": {}, "test": _by_class(dataset, to.parent)}
+        write_text(to, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     else:
-        raise OutputError(f"{file}: ends neither in {' nor in '.join(FORMATS)}; choose one of them")
-    return file
+        raise OutputError(f"{to}: ends in {to.suffix!r}; needed is NAME.jsonl or NAME.json")
 
 
-def _row(sample: Sample, folder: Path) -> dict[str, str | int | None]:
+def _row(sample: Sample, folder: Path) -> dict[str, Any]:
     return {
-        "path": _relative(sample.image_path, folder),
+        "path": _shown(sample.image_path, folder),
         "label": sample.label,
+        "mask": _shown(sample.mask_path, folder),
+        "mask_rule": sample.mask_rule,
         "class": sample.class_name,
         "type": sample.anomaly_type,
-        "mask": _relative(sample.mask_path, folder) if sample.mask_path else None,
-        "mask_rule": sample.mask_rule,
     }
 
 
-def _meta(dataset: Dataset, file: Path, folder: Path) -> dict[str, object]:
-    if unlabelled := [s for s in dataset.samples if s.label is None]:
-        raise OutputError(
-            f"{file}: {len(unlabelled)} samples have no label ({unlabelled[0].image_path}), which "
-            "meta.json cannot say; write a .jsonl"
+def _by_class(dataset: Dataset, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    if unlabelled := dataset.counts().unlabelled:
+        raise DataError(
+            f"{dataset.root}: {unlabelled} images have no label, which meta.json cannot say; "
+            "export to manifest.jsonl"
         )
-    test = {
-        name: [
-            {
-                "img_path": _relative(s.image_path, folder),
-                "mask_path": _relative(s.mask_path, folder) if s.mask_path else "",
-                "cls_name": name,
-                "specie_name": s.anomaly_type,
-                "anomaly": s.label,
-            }
-            for s in dataset.of_class(name)
-        ]
+    return {
+        name: [_entry(sample, folder) for sample in dataset.of_class(name)]
         for name in dataset.classes
     }
-    return {"train": {}, "test": test}
 
 
-def _relative(path: Path, folder: Path) -> str:
-    try:
-        return Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:  # another drive
-        return str(path)
+def _entry(sample: Sample, folder: Path) -> dict[str, Any]:
+    return {
+        "img_path": _shown(sample.image_path, folder),
+        "mask_path": _shown(sample.mask_path, folder),
+        "mask_rule": sample.mask_rule,
+        "cls_name": sample.class_name,
+        "specie_name": sample.anomaly_type,
+        "anomaly": sample.label,
+    }
+
+
+def _shown(path: Path | None, folder: Path) -> str:
+    if path is None:
+        return ""
+    inside = path.is_relative_to(folder)
+    return (path.relative_to(folder) if inside else path).as_posix()

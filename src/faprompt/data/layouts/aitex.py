@@ -1,52 +1,62 @@
-"""AITEX (Silvestre-Blanes et al. 2019): fabric strips of 4096 x 256 pixels.
+"""AITEX fabric images (Silvestre-Blanes et al. 2019): strips of 4096x256 pixels in three folders.
 
-Learnt from aitex.es/afid: ``NODefect_images/<fabric>/*.png``, ``Defect_images/0001_002_00.png``
-(number, code of the defect, code of the fabric) and ``Mask_images/0001_002_00_mask.png``. One image
-has no mask and a few have two (``_mask1``, ``_mask2``): what is defective there is unknown to a
-layout of one mask per image, and is left out of pixel metrics.
-
-Published tables count 564 normal and 183 anomalous images: square pieces of these strips, whose cut
-is nowhere told. Here a strip is one image; give pieces as a ``manifest`` to compare with them.
+Learnt from aitex.es/afid and the paper: ``NODefect_images/<fabric>/*.png``,
+``Defect_images/*.png`` called ``<number>_<defect>_<fabric>.png``, and ``Mask_images/<the
+same>_mask.png``. A few images have several masks (``_mask1``, ``_mask2``) or none: their defect
+pixels are unknown, since half of a defect would make the other half normal. Strips are read whole.
 """
 
+import logging
+import re
 from pathlib import Path
 
-from faprompt.data.files import find_folder, images_below, images_in, index_masks
+from faprompt.data.files import find_folder, images_below
 from faprompt.data.layouts.base import Layout
 from faprompt.data.samples import ANOMALOUS_TYPE, NORMAL_TYPE, Sample
 
+logger = logging.getLogger(__name__)
 
-def _folders(root: Path) -> tuple[Path, Path] | None:
-    normal, defect = (find_folder(root, [f"{kind}_images"]) for kind in ("nodefect", "defect"))
-    return (normal, defect) if normal and defect else None
+_NORMAL, _DEFECT, _MASKS = "nodefect_images", "defect_images", "mask_images"
+_DEFECT_CODE = re.compile(r"\d+_(\d+)_\d+")
+_MASK = re.compile(r"(?P<stem>.+)_mask\d*")
 
 
 def _read(root: Path) -> tuple[Sample, ...]:
-    folders = _folders(root)
-    if folders is None:
-        return ()
-    masks = index_masks(find_folder(root, ["mask_images"]))
-    normal = [_sample(path, 0, NORMAL_TYPE, None) for path in images_below(folders[0])]
-    defects = [
-        _sample(path, 1, _code(path.stem), masks.get(f"{path.stem.lower()}_mask"))
-        for path in images_in(folders[1])
-    ]
-    return (*normal, *defects)
+    masks = _masks(find_folder(root, [_MASKS]))
+    defects = [_defect(path, masks) for path in _images(root, _DEFECT)]
+    return (
+        *defects,
+        *(
+            Sample(image_path=path, class_name="fabric", label=0, anomaly_type=NORMAL_TYPE)
+            for path in _images(root, _NORMAL)
+        ),
+    )
 
 
-def _code(stem: str) -> str:
-    """Code of the defect, the second number of a name."""
-    parts = stem.split("_")
-    return f"code_{parts[1]}" if len(parts) > 2 else ANOMALOUS_TYPE
+def _images(root: Path, name: str) -> list[Path]:
+    folder = find_folder(root, [name])
+    return list(images_below(folder)) if folder else []
 
 
-def _sample(path: Path, label: int, kind: str, mask: Path | None) -> Sample:
+def _masks(folder: Path | None) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in images_below(folder) if folder else ():
+        if match := _MASK.fullmatch(path.stem.lower()):
+            found.setdefault(match["stem"], []).append(path)
+    return found
+
+
+def _defect(path: Path, masks: dict[str, list[Path]]) -> Sample:
+    mine = masks.get(path.stem.lower(), [])
+    if len(mine) > 1:
+        logger.warning("%s: has %d masks; its defect pixels are unknown", path, len(mine))
+    code = _DEFECT_CODE.fullmatch(path.stem)
     return Sample(
         image_path=path,
         class_name="fabric",
-        label=label,
-        anomaly_type=kind,
-        mask_path=mask,
+        label=1,
+        anomaly_type=code[1] if code else ANOMALOUS_TYPE,
+        mask_path=mine[0] if len(mine) == 1 else None,
         mask_rule="above127",
     )
 
@@ -54,6 +64,6 @@ def _sample(path: Path, label: int, kind: str, mask: Path | None) -> Sample:
 AITEX = Layout(
     name="aitex",
     looks="NODefect_images/, Defect_images/ and Mask_images/",
-    fits=lambda path: _folders(path) is not None,
+    fits=lambda path: all(find_folder(path, [name]) for name in (_NORMAL, _DEFECT)),
     read_root=_read,
 )

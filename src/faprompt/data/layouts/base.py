@@ -9,6 +9,11 @@ from faprompt.data.layouts.names import SPLIT_NAMES
 from faprompt.data.samples import Sample
 
 
+def never(_: Path) -> bool:
+    """For ``certain``: others lay out their folders alike, so the layout has to be named."""
+    return False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
     """One way in which data sets are laid out on disk.
@@ -46,11 +51,6 @@ class Layout:
             folder for folder in subfolders(path) if _may_hold_all(folder) and self.fits(folder)
         ]
         return self.read_root(inner[0]) if len(inner) == 1 else ()
-
-
-def never(_: Path) -> bool:
-    """For layouts that look like what anyone may have: they are used only when they are named."""
-    return False
 
 
 def _may_hold_all(folder: Path) -> bool:

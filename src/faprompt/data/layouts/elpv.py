@@ -1,73 +1,88 @@
-"""ELPV (Deitsch et al. 2019): solar cells with a probability of being defective, without masks.
+"""ELPV solar cells (Buerhop-Lukas et al. 2018): ``labels.csv`` with the probability of a defect.
 
-Learnt from zae-bayern/elpv-dataset: ``labels.csv`` without header, "images/cell0001.png  1.0  mono"
-per line, separated by blanks (in some copies by commas). Probabilities are 0, 1/3, 2/3 and 1.
-
-Which of them count as anomalous differs between papers: ``elpv`` takes 0 as normal and 1 as
-anomalous and leaves the others out; ``elpv-half`` takes 0.5 and more as anomalous, all cells.
+Learnt from the authors' repository, zae-bayern/elpv-dataset: lines of path, probability (0, 1/3,
+2/3, 1) and type of module, parted by spaces, without a header; no masks. Experts who were not sure
+gave a probability between: ``elpv`` leaves these images out, ``elpv-half`` takes half and more for
+anomalous.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from faprompt.data.files import find_nested
 from faprompt.data.layouts.base import Layout, never
-from faprompt.data.samples import NORMAL_TYPE, Sample
+from faprompt.data.layouts.manifest import resolve
+from faprompt.data.layouts.tables import read_text
+from faprompt.data.samples import ANOMALOUS_TYPE, NORMAL_TYPE, Sample
 from faprompt.errors import DataError
 
-_FILE = "labels.csv"
+_PLACES = (".", "data", "elpv_dataset/data", "src/elpv_dataset/data")
+_HALF = 0.5
+
+
+def _table(root: Path) -> Path | None:
+    folders = (find_nested(root, place) for place in _PLACES)
+    files = (folder / "labels.csv" for folder in folders if folder)
+    return next((file for file in files if file.is_file() and _rows_start(file)), None)
+
+
+def _rows_start(file: Path) -> bool:
+    """Others have a ``labels.csv`` too: this one lists images in its first column."""
+    with file.open("rb") as opened:
+        return b"images/" in opened.read(1000).replace(b"\\", b"/")
+
+
+def _rows(table: Path) -> Iterator[tuple[str, float]]:
+    for number, line in enumerate(read_text(table).splitlines(), start=1):
+        values = re.split(r"[\s,;]+", line.strip())
+        if values == [""] or (number == 1 and "images" not in values[0]):
+            continue  # empty, or a header that somebody added
+        try:
+            yield values[0], float(values[1])
+        except (IndexError, ValueError) as error:
+            raise DataError(
+                f"{table}: line {number} is {line.strip()[:60]!r}; needed are path, probability "
+                "and type"
+            ) from error
+
+
+def _certain_label(probability: float) -> int | None:
+    return int(probability) if probability in (0, 1) else None
+
+
+def _half_label(probability: float) -> int:
+    return int(probability >= _HALF)
+
+
+def _read(root: Path, *, half: bool) -> tuple[Sample, ...]:
+    table = _table(root)
+    assert table is not None
+    label_of = _half_label if half else _certain_label
+    labelled = ((path, label_of(probability)) for path, probability in _rows(table))
+    return tuple(
+        Sample(
+            image_path=resolve(table.parent, path),
+            class_name="solar_cell",
+            label=label,
+            anomaly_type=ANOMALOUS_TYPE if label else NORMAL_TYPE,
+        )
+        for path, label in labelled
+        if label is not None
+    )
 
 
 def _fits(path: Path) -> bool:
-    return (path / _FILE).is_file() and (path / "images").is_dir()
+    return _table(path) is not None
 
 
-def _certain(path: Path) -> bool:
-    """The name ``labels.csv`` is anyone's; the cells' names are not."""
-    return _fits(path) and any((path / "images").glob("cell[0-9]*.png"))
-
-
-def _sure(probability: float) -> int | None:
-    return {0.0: 0, 1.0: 1}.get(probability)
-
-
-def _likelier(probability: float) -> int:
-    return int(probability >= 0.5)
-
-
-def _cells(root: Path) -> Iterator[tuple[Path, float, str]]:
-    """Image, probability and type of silicon of every cell."""
-    table = root / _FILE
-    for number, line in enumerate(table.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        values = line.replace(",", " ").split()
-        if not values or values[0].lower() == "path":
-            continue
-        try:
-            name, probability, kind = values[0], float(values[1]), values[2]
-        except (IndexError, ValueError):
-            raise DataError(
-                f"{table}: line {number} is {line!r}; needed are a path, a probability and a type"
-            ) from None
-        yield root / name, probability, kind
-
-
-def _reader(label_of: Callable[[float], int | None]) -> Callable[[Path], tuple[Sample, ...]]:
-    def read(root: Path) -> tuple[Sample, ...]:
-        return tuple(
-            Sample(
-                image_path=path,
-                class_name="solar_cell",
-                label=label,
-                anomaly_type="defective" if label else NORMAL_TYPE,
-            )
-            for path, probability, _ in _cells(root)
-            if (label := label_of(probability)) is not None
-        )
-
-    return read
-
-
-_LOOKS = "labels.csv (path, probability, type) beside images/"
-ELPV = Layout(name="elpv", looks=_LOOKS, fits=_fits, read_root=_reader(_sure), certain=_certain)
+_LOOKS = "labels.csv with lines of path, probability and type"
+ELPV = Layout(name="elpv", looks=_LOOKS, fits=_fits, read_root=partial(_read, half=False))
 ELPV_HALF = Layout(
-    name="elpv-half", looks=_LOOKS, fits=_fits, read_root=_reader(_likelier), certain=never
+    name="elpv-half",
+    looks=_LOOKS,
+    fits=_fits,
+    read_root=partial(_read, half=True),
+    certain=never,
 )

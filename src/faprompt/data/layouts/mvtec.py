@@ -3,11 +3,12 @@
 Learnt from MVTec AD (Bergmann et al. 2019, mvtec.com). Only the test split is read: the normal
 images of ``train`` are not test samples. BSData's copies have one class, without a class folder.
 
-The same layout have BTAD (Mishra et al. 2021, avires.dimi.uniud.it/papers/btad: types ``ok`` and
-``ko``), MPDD (Jezek et al. 2021, stepanje/MPDD) and DTD-Synthetic (Aota et al. 2023, zero-shot
-anomaly detection for textures). They are read as MVTec AD is; their names are for catalogues.
+The same layout, to be named: MPDD (Jezek et al. 2021, repository stepanje/MPDD), BTAD (Mishra et
+al. 2021, repository pankajmishra000/VT-ADL: types ``ok`` and ``ko``, classes 01 to 03) and
+DTD-Synthetic (Aota et al. 2023, repository toshimichi-aota/ZSN: 12 textures).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from faprompt.data.files import (
@@ -88,13 +89,16 @@ def _is_bsdata(path: Path) -> bool:
 
 
 MVTEC = Layout(name="mvtec", looks=_LOOKS, fits=_fits, read_root=_read, certain=_certain)
-BTAD, MPDD, DTD = (
-    Layout(name=name, looks=_LOOKS, fits=_fits, read_root=_read, certain=never)
-    for name in ("btad", "mpdd", "dtd")
-)
 BSDATA = Layout(
     name="bsdata",
     looks="test/good/ and test/pitting/ with images (Schlagenhauf 2021, in MVTec's layout)",
     fits=_is_bsdata,
     read_root=lambda path: tuple(read_class(path, "ball_screw")),
+)
+MPDD = replace(
+    MVTEC, name="mpdd", looks="<class>/test/<type>/ with images (MVTec's layout)", certain=never
+)
+BTAD = replace(MVTEC, name="btad", looks="<class>/test/ok/ and <class>/test/ko/", certain=never)
+DTD = replace(
+    MVTEC, name="dtd", looks="<texture>/test/<type>/ with images (MVTec's layout)", certain=never
 )

@@ -1,109 +1,120 @@
-"""Sets of anomalous images alone, in one folder, with their masks in another.
+"""Lesions: a folder of images beside a folder of masks, every image anomalous.
 
-Learnt from the publishers' archives:
-
-* CVC-ColonDB (Bernal et al. 2012) and EndoTect (Hicks et al. 2021): ``images/`` beside ``masks/``.
-* CVC-ClinicDB (Bernal et al. 2015, polyp.grand-challenge.org): ``Original/`` beside
-  ``Ground Truth/``; Kaggle's copy has them once as ``PNG/`` and once as ``TIF/``.
-* Kvasir-SEG (Jha et al. 2020, datasets.simula.no/kvasir-seg): JPEG ``masks/``.
-* ISIC 2016 (Gutman et al. 2016, challenge.isic-archive.com): task 1, the test part, masks called
-  ``<image>_Segmentation.png``. The training part is not read.
-* TN3K (Gong et al. 2021, haifangong/TRFE-Net-for-thyroid-nodule-segmentation): ``test-image/``
-  beside ``test-mask/``.
-
-Masks are grey or JPEG, never exactly black and white: the upper half of the range is the defect.
+Where each layout was learnt stands beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from faprompt.data.files import find_folder, find_mask, images_in, index_masks
+from faprompt.data.files import find_mask, find_nested, images_in, index_masks
 from faprompt.data.layouts.base import Layout, never
 from faprompt.data.samples import Sample
 
-Folders = tuple[Path, Path]
-"""Of images and of masks."""
+Places = tuple[tuple[str, str], ...]
+"""Folders of images and of masks, lower case, that copies of a data set have; the first wins."""
+
+_IMAGES = "images/ and masks/ with files of the same names"
 
 
-def _found(root: Path, images: Sequence[str], masks: Sequence[str]) -> Folders | None:
-    image_folder, mask_folder = find_folder(root, images), find_folder(root, masks)
-    return (image_folder, mask_folder) if image_folder and mask_folder else None
-
-
-def _layout(
+def pairs_layout(
     name: str,
     *,
-    names: tuple[Sequence[str], Sequence[str]],
-    anomaly: tuple[str, str],
+    looks: str,
+    places: Places,
+    of: tuple[str, str],
     certain: Callable[[Path], bool] = never,
 ) -> Layout:
-    """A layout of this kind.
+    """Make the layout of a data set of lesions.
+
+    The masks are JPEG or anti-aliased, as those of all such sets are.
 
     Args:
         name: Of the layout.
-        names: Of the folder of images and of that of masks, in lower case, likeliest first.
-        anomaly: Class and type of all samples.
-        certain: Whether a folder is surely of this layout.
+        looks: As ``Layout.looks``.
+        places: Where the images and masks lie.
+        of: Class and type of anomaly.
+        certain: As ``Layout.certain``.
     """
-    images, masks = names
 
     def read(root: Path) -> tuple[Sample, ...]:
-        folders = _found(root, images, masks)
-        return _samples(folders, anomaly) if folders else ()
+        found = find_pair(root, places)
+        return _read(*found, of) if found else ()
 
     return Layout(
         name=name,
-        looks=f"{images[0]}/ with images beside {masks[0]}/ with masks of the same names",
-        fits=lambda path: _found(path, images, masks) is not None,
+        looks=looks,
+        fits=lambda path: find_pair(path, places) is not None,
         read_root=read,
         certain=certain,
     )
 
 
-def _samples(folders: Folders, anomaly: tuple[str, str]) -> tuple[Sample, ...]:
-    image_folder, mask_folder = folders
-    masks = index_masks(mask_folder)
+def find_pair(root: Path, places: Places) -> tuple[Path, Path] | None:
+    """Return the folders of images and of masks; None if ``root`` has no such pair."""
+    for images, masks in places:
+        found = find_nested(root, images), find_nested(root, masks)
+        if found[0] and found[1]:
+            return found[0], found[1]
+    return None
+
+
+def _read(images: Path, masks: Path, of: tuple[str, str]) -> tuple[Sample, ...]:
+    index = index_masks(masks)
     return tuple(
         Sample(
             image_path=path,
-            class_name=anomaly[0],
+            class_name=of[0],
             label=1,
-            anomaly_type=anomaly[1],
-            mask_path=find_mask(masks, path.stem),
+            anomaly_type=of[1],
+            mask_path=find_mask(index, path.stem),
             mask_rule="above127",
         )
-        for path in images_in(image_folder)
+        for path in images_in(images)
     )
 
 
-def _jpeg_masks(root: Path) -> bool:
-    """Images beside masks may be anything; hardly anyone else stores masks as JPEG."""
-    folders = _found(root, ["images"], ["masks"])
-    masks = images_in(folders[1]) if folders else []
-    return bool(masks) and all(path.suffix.lower() == ".jpg" for path in masks)
+def _under(names: Iterable[str], images: str, masks: str) -> Places:
+    return tuple((f"{name}/{images}", f"{name}/{masks}") for name in names)
 
 
-_PLAIN = (("images", "image"), ("masks", "mask"))
-_ISIC = "isbi2016_isic_part1_test_"
-_POLYP = ("colon", "polyp")
+# The 380 images of the comparisons come with PraNet's test sets (repository DengPingFan/PraNet),
+# TestDataset/CVC-ColonDB/{images,masks}; the first release (Bernal et al. 2012) has 300.
+COLONDB = pairs_layout(
+    "colondb",
+    looks=f"{_IMAGES}, also in CVC-ColonDB/",
+    places=_under((".", "cvc-colondb"), "images", "masks"),
+    of=("colon", "polyp"),
+)
 
-COLONDB = _layout("colondb", names=_PLAIN, anomaly=_POLYP)
-CLINICDB = _layout(
+# Original/ and Ground Truth/ of TIFF files (Bernal et al. 2015, polyp.grand-challenge.org);
+# Kaggle's copy has both as PNG and as TIF. PraNet's copy has images/ and masks/.
+CLINICDB = pairs_layout(
     "clinicdb",
-    names=(("original", "images"), ("ground truth", "ground_truth", "masks")),
-    anomaly=_POLYP,
+    looks="Original/ and 'Ground Truth'/ (also in PNG/ or TIF/), or images/ and masks/",
+    places=(
+        *_under((".", "png", "tif", "cvc-clinicdb"), "original", "ground truth"),
+        *_under((".", "cvc-clinicdb"), "images", "masks"),
+    ),
+    of=("colon", "polyp"),
 )
-ENDO = _layout("endo", names=_PLAIN, anomaly=_POLYP)
-KVASIR = _layout("kvasir", names=_PLAIN, anomaly=_POLYP, certain=_jpeg_masks)
-ISIC = _layout(
+
+# Test set of the EndoTect challenge (Hicks et al. 2021, endotect.com).
+ENDO = pairs_layout("endo", looks=_IMAGES, places=(("images", "masks"),), of=("colon", "polyp"))
+
+# Test part of task 1 of ISIC 2016 (Gutman et al. 2016, challenge.isic-archive.com); the training
+# part beside it is not read. Masks are called <image>_Segmentation.png.
+ISIC = pairs_layout(
     "isic",
-    names=((f"{_ISIC}data", f"{_ISIC}images"), (f"{_ISIC}groundtruth", f"{_ISIC}masks")),
-    anomaly=("skin", "lesion"),
-    certain=lambda path: _found(path, [f"{_ISIC}data"], [f"{_ISIC}groundtruth"]) is not None,
+    looks="ISBI2016_ISIC_Part1_Test_Data/ and ISBI2016_ISIC_Part1_Test_GroundTruth/",
+    places=(("isbi2016_isic_part1_test_data", "isbi2016_isic_part1_test_groundtruth"),),
+    of=("skin", "lesion"),
 )
-TN3K = _layout(
+
+# Gong et al. 2021, repository haifangong/TRFE-Net-for-thyroid-nodule-segmentation; trainval-image/
+# is not read. The archive is called 'Thyroid Dataset' and has tn3k/ beside other sets.
+TN3K = pairs_layout(
     "tn3k",
-    names=(("test-image",), ("test-mask",)),
-    anomaly=("thyroid", "nodule"),
-    certain=lambda path: _found(path, ["test-image"], ["test-mask"]) is not None,
+    looks="test-image/ and test-mask/, also in tn3k/",
+    places=_under((".", "tn3k", "thyroid dataset/tn3k"), "test-image", "test-mask"),
+    of=("thyroid", "nodule"),
 )

@@ -1,61 +1,58 @@
-"""VisA (Zou et al. 2022): what belongs to the test split is told by ``split_csv/1cls.csv``.
+"""VisA (Zou et al. 2022): images per class, and ``split_csv/1cls.csv`` that says what they are.
 
-Learnt from amazon-science/spot-diff: columns object, split, label (normal or anomaly), image, mask;
-paths are relative to the root, masks hold codes of defects.
+Learnt from the authors' repository, amazon-science/spot-diff: columns object, split (train, test),
+label (normal, anomaly), image, mask; paths relative to the folder above ``split_csv``. Masks hold
+codes of the defect types.
 """
 
-import csv
 from pathlib import Path
 
 from faprompt.data.files import find_folder
 from faprompt.data.layouts.base import Layout
+from faprompt.data.layouts.manifest import resolve
+from faprompt.data.layouts.names import label_of
+from faprompt.data.layouts.tables import rows_of
 from faprompt.data.samples import ANOMALOUS_TYPE, NORMAL_TYPE, Sample
 from faprompt.errors import DataError
 
-_FILE = "1cls.csv"
 _COLUMNS = ("object", "split", "label", "image", "mask")
-_LABELS = {"normal": 0, "anomaly": 1}
 
 
 def _table(root: Path) -> Path | None:
-    folder = find_folder(root, ["split_csv"])
-    return folder / _FILE if folder and (folder / _FILE).is_file() else None
+    """Return the table of the split in which training has normal images only."""
+    folder = root if root.name.lower() == "split_csv" else find_folder(root, ["split_csv"])
+    file = folder / "1cls.csv" if folder else None
+    return file if file and file.is_file() else None
 
 
 def _read(root: Path) -> tuple[Sample, ...]:
     table = _table(root)
-    if table is None:
-        return ()
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        header = [name.strip().lower() for name in reader.fieldnames or ()]
-        if missing := set(_COLUMNS) - set(header):
-            raise DataError(f"{table}: lacks the columns {sorted(missing)}; has {header}")
-        reader.fieldnames = header
-        rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
-    return tuple(_sample(root, table, row) for row in rows if row["split"].lower() == "test")
+    assert table is not None
+    rows = rows_of(table, _COLUMNS)
+    return tuple(_sample(table, row) for row in rows if row["split"].lower() == "test")
 
 
-def _sample(root: Path, table: Path, row: dict[str, str]) -> Sample:
-    if row["label"].lower() not in _LABELS or not row["image"]:
+def _sample(table: Path, row: dict[str, str]) -> Sample:
+    label = label_of(row["label"])
+    if label is None or not row["image"]:
         raise DataError(
-            f"{table}: label {row['label']!r} of image {row['image']!r}; needed are normal or "
-            "anomaly and a path"
+            f"{table}: {row['image'] or 'a row without image'} has label {row['label']!r}; needed "
+            "are an image and normal or anomaly"
         )
-    label = _LABELS[row["label"].lower()]
+    base = table.parent.parent
     return Sample(
-        image_path=root / row["image"],
+        image_path=resolve(base, row["image"]),
         class_name=row["object"],
         label=label,
         anomaly_type=ANOMALOUS_TYPE if label else NORMAL_TYPE,
-        mask_path=root / row["mask"] if label and row["mask"] else None,
+        mask_path=resolve(base, row["mask"]) if row["mask"] and label else None,
         mask_rule="nonzero",
     )
 
 
 VISA = Layout(
     name="visa",
-    looks="split_csv/1cls.csv beside the folders that it names",
+    looks="split_csv/1cls.csv beside the class folders",
     fits=lambda path: _table(path) is not None,
     read_root=_read,
 )
