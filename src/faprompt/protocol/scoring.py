@@ -100,7 +100,7 @@ class _Pass:
     def __enter__(self) -> "_Pass":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         for _, ledger in self.all():
             ledger.spool.__exit__(None, None, None)
 
