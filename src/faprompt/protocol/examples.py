@@ -87,9 +87,8 @@ def _by_pixels(part: ClassPart) -> list[tuple[float, Example]]:
 
 
 def _by_score(part: ClassPart, *, label: int) -> list[tuple[float, Example]]:
-    kind = "anomalous" if label else "normal"
     return [
-        (float(part.scores[i]), _example(part, int(i), kind))
+        (float(part.scores[i]), _example(part, int(i), f"image score {part.scores[i]:.2f}"))
         for i in np.flatnonzero(part.labels == label)
     ]
 

@@ -45,6 +45,21 @@ def missing_table(results: Results) -> Table | None:
     return Table("Missing on this machine", ("data set", "why"), rows) if rows else None
 
 
+def seen_targets(results: Results) -> list[str]:
+    """A warning for each target that is learned from for itself."""
+    material = results.outcome.material
+    warnings = []
+    for transfer in results.plan.transfers:
+        learned = {present.sha256 for present in material.present(transfer.auxiliary)}
+        for target in material.present(transfer.targets):
+            if target.sha256 in learned:
+                warnings.append(
+                    f"{target.name} is also learned from: its figures are no measure of what is "
+                    "found in products never seen."
+                )
+    return warnings
+
+
 def unreadable_notes(results: Results) -> list[str]:
     """Images that were left out, once per target."""
     notes = []
@@ -179,7 +194,7 @@ def headline(results: Results) -> str:
     return (
         f"Of {total} comparisons with another method (a target and one of image AUROC, pixel "
         f"AUROC, AUPRO), {name} is better in {ahead}, worse in {behind}, and not told apart in "
-        f"{level} (95 % paired bootstrap over images, not corrected for their number)."
+        f"{level} (95 % paired bootstrap over images and seeds, not corrected for their number)."
     )
 
 

@@ -57,13 +57,14 @@ def _head(title: str, results: Results) -> str:
     )
     sources = "; ".join(transfer.name for transfer in results.plan.transfers)
     about = (
-        f"What is learned is learned on {sources}. No image of the targets below, good or "
-        "broken, is used to learn or to choose anything."
+        f"What is learned is learned on {sources}. A target is not used to learn or to choose "
+        "anything; the epoch is chosen on the source data."
     )
+    seen = "".join(f'<p class="alarm">{escape(text)}</p>' for text in facts.seen_targets(results))
     return (
         f'<header class="wrap">\n<h1>{escape(title)}</h1>\n'
         f'<p class="verdict">{escape(facts.headline(results))}</p>\n'
-        f"<p>{escape(about)} {escape(facts.spread_note(results))}</p>\n"
+        f"{seen}<p>{escape(about)} {escape(facts.spread_note(results))}</p>\n"
         f'<nav aria-label="on this page"><a href="#overview">Overview</a>{targets}'
         '<a href="#data">Data</a><a href="#methods">Methods</a><a href="#made">How it was made</a>'
         "</nav>\n</header>\n"

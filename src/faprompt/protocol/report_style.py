@@ -39,11 +39,11 @@ polyline { stroke: var(--c); }
   margin: .8rem 0 0; font-size: .88rem; }
 .legend i { display: inline-block; width: 1.4rem; height: .28rem; border-radius: .2rem;
   background: var(--c); margin-right: .45rem; vertical-align: .2em; }
-section h3 { margin: 1.6rem 0 .7rem; }
+section > h3 { margin: 1.6rem 0 .7rem; }
 section.target { border-top: 1px solid var(--line); margin-top: 3rem; }
 .card .scores { display: none; }
 details { margin: .4rem 0; } summary { cursor: pointer; font-weight: 500; }
 details p, details ul { font-size: .9rem; color: var(--soft); margin: .3rem 0 .3rem 1.1rem; }
-code { font-size: .9em; overflow-wrap: anywhere; }
+.alarm { color: var(--bad); font-weight: 600; max-width: 60rem; }
 @media (max-width: 34rem) { td { font-size: .88rem; } }
 """

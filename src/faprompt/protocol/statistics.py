@@ -3,7 +3,8 @@
 All methods of a target are resampled with the same images drawn, class by class; a figure of a
 resample is the plain mean over the classes and then over the seeds. What an interval says is
 therefore how much the figure hangs on the images of the target, not on the seeds: their spread is
-the standard deviation. Shapes: R resamples.
+the standard deviation. A difference of two methods draws seeds again as well as images, so that a
+lucky seed is not taken for a better method. Shapes: S seeds, R resamples.
 """
 
 import math
@@ -48,7 +49,7 @@ class Difference:
 
     value: float
     interval: tuple[float, float]
-    """95 % paired bootstrap interval."""
+    """95 % paired bootstrap interval, over images and seeds."""
     p_value: float
     """Two-sided: twice the smaller share of resamples on one side of zero, at least 2 / (R + 1)."""
 
@@ -65,7 +66,8 @@ class Measured:
 
     summaries: dict[str, Summary]
     samples: dict[str, Floats]
-    """Metric to figures of the resamples, (R,), moved so that they lie around the exact figure."""
+    """Metric to figures of the resamples, (S, R), moved so that they lie around the exact figure;
+    without seeds in which the metric is undefined."""
 
 
 def mean_values(classes: Sequence[dict[str, float | None]], metric: str) -> float | None:
@@ -95,7 +97,7 @@ def measure(store: CellStore, cells: Sequence[str], *, resamples: int) -> Measur
             reasons |= _reason(parts, metric)
         for metric, found in _resampled(parts, resamples).items():
             drawn[metric].append(found)
-    samples = {metric: np.mean(found, axis=0) for metric, found in drawn.items() if found}
+    samples = {metric: np.stack(found) for metric, found in drawn.items() if found}
     summaries = {
         metric: _summary(values[metric], samples.get(metric), reasons.get(metric))
         for metric in ALL_METRICS
@@ -110,7 +112,7 @@ def compare(ours: Measured, other: Measured, metric: str) -> Difference | None:
     ours_mean, other_mean = ours.summaries[metric].mean, other.summaries[metric].mean
     if ours_mean is None or other_mean is None:
         return None
-    differences = ours.samples[metric] - other.samples[metric]
+    differences = _any_seeds(ours.samples[metric], 0) - _any_seeds(other.samples[metric], 1)
     differences = differences[np.isfinite(differences)]
     if not differences.size:
         return None
@@ -120,6 +122,14 @@ def compare(ours: Measured, other: Measured, metric: str) -> Difference | None:
     return Difference(
         value=ours_mean - other_mean, interval=(float(low), float(high)), p_value=float(p_value)
     )
+
+
+def _any_seeds(samples: Floats, stream: int) -> Floats:
+    """Mean over as many seeds as there are, drawn with replacement in every resample, (R,)."""
+    seeds, resamples = samples.shape
+    drawn = np.random.default_rng((SEED, stream)).integers(0, seeds, (seeds, resamples))
+    mean: Floats = samples[drawn, np.arange(resamples)].mean(axis=0)
+    return mean
 
 
 def _resampled(parts: Iterable[ClassPart], resamples: int) -> dict[str, Floats]:
@@ -153,7 +163,7 @@ def _summary(values: Sequence[float | None], samples: Floats | None, reason: str
         return Summary(mean=None, std=None, interval=None, seeds=len(values), reason=reason)
     interval = None
     if samples is not None and np.isfinite(samples).any():
-        low, high = np.nanpercentile(samples, [LOW, HIGH])
+        low, high = np.nanpercentile(samples.mean(axis=0), [LOW, HIGH])
         interval = (float(low), float(high))
     return Summary(
         mean=math.fsum(defined) / len(defined),
