@@ -48,16 +48,13 @@ def missing_table(results: Results) -> Table | None:
 def seen_targets(results: Results) -> list[str]:
     """A warning for each target that is learned from for itself."""
     material = results.outcome.material
-    warnings = []
-    for transfer in results.plan.transfers:
-        learned = {present.sha256 for present in material.present(transfer.auxiliary)}
-        for target in material.present(transfer.targets):
-            if target.sha256 in learned:
-                warnings.append(
-                    f"{target.name} is also learned from: its figures are no measure of what is "
-                    "found in products never seen."
-                )
-    return warnings
+    return [
+        f"{target.name} is also learned from: its figures are no measure of what is found in "
+        "products never seen."
+        for transfer in results.plan.transfers
+        for target in material.present(transfer.targets)
+        if target.sha256 in {found.sha256 for found in material.present(transfer.auxiliary)}
+    ]
 
 
 def unreadable_notes(results: Results) -> list[str]:

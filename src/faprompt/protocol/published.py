@@ -14,6 +14,14 @@ SOURCES = {
     "rivals": "the tables of AnomalyCLIP (arXiv:2310.18961)",
 }
 """Where a figure was published, by the word that plans use."""
+SHORT = {
+    "paper": "paper",
+    "rerun": "rerun, EDMPrompt project",
+    "page": "benchmark page",
+    "quoted": "quoted beside FAPrompt",
+    "rivals": "AnomalyCLIP's tables",
+}
+"""Sources as they stand below a name."""
 TITLES = {"vand": "VAND (APRIL-GAN)"}
 """Methods that are published and not among ours."""
 

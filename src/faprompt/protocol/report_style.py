@@ -14,16 +14,14 @@ td small, th small { display: block; font-size: .74rem; font-weight: 400; color:
 .table tr.published td, .table tr.published th { color: var(--soft); font-weight: 400; }
 .table tr.published + tr.published td, .table tr.published + tr.published th {
   border-top-style: dotted; }
+.table.words th { text-align: left; }
 .table.words td { white-space: normal; text-align: left; overflow-wrap: anywhere;
   font-weight: 400; font-size: .88rem; }
 .verdict { font-size: 1.15rem; max-width: 60rem; }
 nav { display: flex; flex-wrap: wrap; gap: .4rem 1.1rem; margin: 1.2rem 0 0; font-size: .92rem; }
 a { color: var(--accent); text-underline-offset: .18em; }
 ul.plain { margin: 0; padding-left: 1.1rem; } ul.plain li { margin: .25rem 0; max-width: 62rem; }
-.pair { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 40rem), 1fr)); }
-.pair .table { margin: 0; }
-.curves { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
+.curves { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr));
   max-width: 66rem; }
 .curve svg { width: 100%; height: auto; font-size: 11px; }
 .curve text { fill: var(--soft); }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from faprompt.protocol.methods import METHODS
-from faprompt.protocol.published import SOURCES, TITLES, published_for
+from faprompt.protocol.published import SHORT, SOURCES, TITLES, published_for
 from faprompt.protocol.results import Key, Results
 from faprompt.protocol.scoring import LEGACY
 from faprompt.protocol.statistics import RESAMPLED, Difference, Summary
@@ -91,23 +91,31 @@ def target_table(results: Results, key: Key) -> Table:
         for i, method in enumerate(results.plan.methods)
     ]
     rows += _published_rows(results, key)
-    reasons = {
-        f"{HEADINGS[metric]}: {summary.reason}"
-        for metric in HEADINGS
-        for summary in _summaries(results, key, metric)
-        if summary is not None and summary.reason
-    }
-    reasons |= {
-        f"{title_of(entry.method)}: {entry.reason}"
-        for method in results.plan.methods
-        for entry in results.entries(key, method)
-        if entry.reason
-    }
-    return Table(where(results, key), ("method", *HEADINGS.values()), tuple(rows), _noted(reasons))
+    return _without_empty(
+        Table(
+            where(results, key), ("method", *HEADINGS.values()), tuple(rows), _notes(results, key)
+        )
+    )
 
 
-def _noted(reasons: set[str]) -> tuple[str, ...]:
-    return tuple(f"Undefined: {reason}." for reason in sorted(reasons))
+def _without_empty(table: Table) -> Table:
+    """The table without columns that hold nothing."""
+    kept = [i for i in range(len(table.columns)) if any(r[i].text != NONE for r in table.rows)]
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return Table(table.caption, tuple(table.columns[i] for i in kept), rows, table.notes)
+
+
+def _notes(results: Results, key: Key) -> tuple[str, ...]:
+    """Why figures are undefined, metrics of one reason together."""
+    metrics: dict[str, list[str]] = {}
+    for metric, heading in HEADINGS.items():
+        found = {s.reason for s in _summaries(results, key, metric) if s and s.reason}
+        for reason in sorted(found):
+            metrics.setdefault(reason, []).append(heading)
+    notes = [f"Undefined: {', '.join(names)}: {reason}." for reason, names in metrics.items()]
+    entries = (e for method in results.plan.methods for e in results.entries(key, method))
+    failed = {f"Missing: {title_of(e.method)}: {e.reason}." for e in entries if e.reason}
+    return (*notes, *sorted(failed))
 
 
 def difference_table(results: Results, key: Key) -> Table | None:
@@ -122,7 +130,8 @@ def difference_table(results: Results, key: Key) -> Table | None:
     if not rows:
         return None
     headings = ("against", *(HEADINGS[metric] for metric in RESAMPLED))
-    return Table(f"{title_of(results.reference)} minus the others", headings, tuple(rows))
+    caption = f"{title_of(results.reference)} minus the others"
+    return _without_empty(Table(caption, headings, tuple(rows)))
 
 
 def balance(results: Results) -> Table | None:
@@ -227,7 +236,7 @@ def _published_rows(results: Results, key: Key) -> list[tuple[Cell, ...]]:
             values = {
                 f.metric: f.value for f in figures if (f.source, f.method) == (source, method)
             }
-            name = Cell(title_of(method), f"published: {source}", kind="published")
+            name = Cell(title_of(method), f"published: {SHORT[source]}", kind="published")
             cells = (
                 Cell(percent(values[m]) if m in values else NONE, kind="published")
                 for m in _published_columns()
