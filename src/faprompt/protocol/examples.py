@@ -25,7 +25,7 @@ from faprompt.protocol.cells import ClassPart, recipe_hash
 from faprompt.protocol.material import Present
 from faprompt.protocol.methods import get_method
 from faprompt.protocol.results import Key, Results
-from faprompt.protocol.scoring import see
+from faprompt.protocol.scoring import see, short_path
 from faprompt.protocol.tables import title_of
 from faprompt.training.feature_cache import ImageTower
 
@@ -109,7 +109,7 @@ def example_cards(results: Results, key: Key, folder: Path) -> list[Card]:
     if not methods:
         return []
     found = _present(results, key)
-    samples = {_short(s, found): s for s in found.dataset.samples}
+    samples = {short_path(s.image_path, found.dataset.root): s for s in found.dataset.samples}
     examples = choose(results.store.parts(results.cells(key, methods[0])[0]))
     examples = [example for example in examples if example.path in samples]
     pairs = [(example, samples[example.path]) for example in examples]
@@ -131,12 +131,6 @@ def _present(results: Results, key: Key) -> Present:
     raise AssertionError(key)
 
 
-def _short(sample: Sample, found: Present) -> str:
-    root = found.dataset.root
-    path = sample.image_path
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
 def _maps(
     results: Results, key: Key, methods: list[str], *, samples: list[Sample], folder: Path
 ) -> NDArray[np.float32]:
@@ -144,9 +138,8 @@ def _maps(
     cells = [results.cells(key, method)[0] for method in methods]
     name = recipe_hash({"cells": cells, "images": [s.image_path.name for s in samples]})[:16]
     path = folder / f"{name}.npy"
-    if path.is_file():
-        stored: NDArray[np.float16] = np.load(path, allow_pickle=False)
-        return stored.astype(np.float32)
+    if (stored := _stored(path)) is not None:
+        return stored
     outcome = results.outcome
     tower = ImageTower(outcome.backbone, outcome.input_size)
     pixels = [tower.read(sample.image_path) for sample in samples]
@@ -165,7 +158,15 @@ def _maps(
     maps = np.stack(made)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, maps.astype(np.float16), allow_pickle=False)
-    return maps
+    return maps.astype(np.float16).astype(np.float32)  # the same as when they are read again
+
+
+def _stored(path: Path) -> NDArray[np.float32] | None:
+    try:
+        kept: NDArray[np.float16] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None  # not there, or damaged: made again
+    return kept.astype(np.float32)
 
 
 def _limits(maps: NDArray[np.float32]) -> tuple[float, float]:

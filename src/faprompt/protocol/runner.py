@@ -4,7 +4,7 @@ import json
 import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ def run_benchmark(
         ConfigError: a layout is not known, or the input size does not fit.
     """
     refuse_foreign(out, "plan.json", kind="a benchmark")
-    write_text(out / "plan.json", json.dumps({"plan": plan.name}) + "\n")
+    write_text(out / "plan.json", json.dumps(asdict(plan), indent=1) + "\n")
     run = _Benchmark(
         plan, out, backbone, options=options or Options(), watcher=watcher or Watcher()
     )

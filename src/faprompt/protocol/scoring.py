@@ -128,9 +128,7 @@ class _Pass:
         return tower.read(sample.image_path), read_mask(sample, tower.input_size)
 
     def _short(self, sample: Sample) -> str:
-        path = sample.image_path
-        root = self.reading.root
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+        return short_path(sample.image_path, self.reading.root)
 
     def _batch(self, batch: list[tuple[Sample, Tensor, Mask | None]]) -> None:
         started = time.perf_counter()
@@ -197,6 +195,11 @@ def _legacy(spool: MapSpool) -> tuple[float | None, str | None]:
         return legacy_aupro(lambda: spool), None
     except MetricError as error:
         return None, str(error)
+
+
+def short_path(path: Path, root: Path) -> str:
+    """A path below the root of its data set, as cells name it; whole if it lies elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 @torch.inference_mode()
