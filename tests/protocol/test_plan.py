@@ -1,0 +1,102 @@
+"""Plans: what they may say, and errors that name file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from faprompt.errors import ConfigError
+from faprompt.protocol.plan import SHIPPED, load_plan, parse_plan
+
+SMALL = """
+backbone: tiny
+methods: [clip, faprompt]
+transfers:
+  - auxiliary: [a/first]
+    targets: ["mvtec:b/second", {name: Third, data: c}]
+"""
+
+
+def test_what_is_not_said_has_a_default() -> None:
+    plan = parse_plan(SMALL, where="x/mine.yaml")
+    assert (plan.name, plan.seeds, plan.resamples) == ("mine", (111, 112, 113), 1000)
+    (transfer,) = plan.transfers
+    assert transfer.name == "first"
+    assert [(t.name, t.spec) for t in transfer.targets] == [
+        ("second", "mvtec:b/second"),
+        ("Third", "c"),
+    ]
+
+
+def test_variables_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SETS", "/somewhere")
+    plan = parse_plan(SMALL.replace("a/first", '"mvtec:${SETS}/first"'), where="p.yaml")
+    assert plan.transfers[0].auxiliary[0].spec == "mvtec:/somewhere/first"
+
+
+def test_variables_that_are_not_set_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SETS", raising=False)
+    with pytest.raises(ConfigError, match=r"p\.yaml: transfers\[0\]\.auxiliary\[0\]: SETS is not"):
+        parse_plan(SMALL.replace("a/first", '"${SETS}/first"'), where="p.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("backbone: tiny", "backbone: tinny", "p.yaml: backbone: unknown backbone .*'tiny'"),
+        ("methods:", "method:", "p.yaml: unknown setting 'method'; did you mean 'methods'"),
+        ("[clip, faprompt]", "[clipp]", "p.yaml: methods: unknown method 'clipp'.*'clip'"),
+        ("[clip, faprompt]", "[clip, clip]", "p.yaml: methods: something is named twice"),
+        ("[clip, faprompt]", "clip", "p.yaml: methods: must be a list, got 'clip'"),
+        ("backbone: tiny", "seeds: [1, x]\nbackbone: tiny", r"seeds\[1\]: must be a whole number"),
+        ("backbone: tiny", "", "p.yaml: backbone: missing"),
+        ("backbone: tiny", "training: {epoch: 3}\nbackbone: tiny", "training: .*'epochs'"),
+        ("backbone: tiny", "training: {epochs: 0}\nbackbone: tiny", "training: epochs must be"),
+        ("backbone: tiny", "training: {seed: 3}\nbackbone: tiny", "write 'seeds' in the plan"),
+        ("backbone: tiny", "published: [papr]\nbackbone: tiny", "published: .*'paper'"),
+        ("backbone: tiny", "resamples: 3\nbackbone: tiny", "resamples: must be at least 100"),
+        ("    targets:", "    target:", r"transfers\[0\]: unknown setting 'target'.*'targets'"),
+        ("{name: Third, data: c}", "{name: Third}", r"targets\[1\]: data: missing"),
+        ("{name: Third, data: c}", "{name: second, data: c}", "two sets have the same name"),
+        ("{name: Third, data: c}", "7", r"targets\[1\]: must be a mapping"),
+        ("    targets:", "   targets:", "p.yaml: not YAML"),
+    ],
+)
+def test_errors_name_file_and_key(old: str, new: str, message: str) -> None:
+    assert old in SMALL
+    with pytest.raises(ConfigError, match=message):
+        parse_plan(SMALL.replace(old, new), where="p.yaml")
+
+
+def test_no_such_plan_names_the_shipped_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such plan; .*paper\.yaml, small\.yaml"):
+        load_plan(str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_plans_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAPROMPT_DATA", "/sets")
+    plan = load_plan(name)
+    assert len(plan.seeds) >= 3
+    assert "faprompt" in plan.methods
+    assert all(
+        data.spec.partition(":")[2].startswith("/sets/")
+        for transfer in plan.transfers
+        for data in (*transfer.auxiliary, *transfer.targets)
+    )
+
+
+def test_the_paper_s_plan_has_its_19_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAPROMPT_DATA", "/sets")
+    plan = load_plan("paper.yaml")
+    first, second = plan.transfers
+    assert (first.name, len(first.targets)) == ("MVTec AD", 18)
+    assert (second.name, [t.name for t in second.targets]) == ("VisA", ["MVTec AD"])
+    assert (plan.backbone, plan.input_size, plan.blur_sigma) == ("ViT-L-14-336", 518, 10)
+
+
+def test_a_file_of_that_name_comes_before_the_shipped_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(SMALL)
+    assert load_plan("small.yaml").methods == ("clip", "faprompt")
