@@ -52,7 +52,8 @@ class Strict(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+        if tag not in VOID:  # <line/> opens and closes at once
+            assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
@@ -218,6 +219,7 @@ def test_the_balance_counts_every_comparison(results: Results) -> None:
 def test_where_another_method_wins_is_told_in_words(
     results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert not any("pixel AUROC" in line for line in not_best(results))
     monkeypatch.setattr(Results, "reference", "blurred")
     lost = not_best(Results(results.outcome))
     key = results.keys[0]
@@ -227,4 +229,3 @@ def test_where_another_method_wins_is_told_in_words(
     won, had = (m.summaries["pixel_auroc"].mean or 0.0 for m in (best, ours))
     told = f"{EVIL}, pixel AUROC: FAPrompt {100 * won:.1f}, Blurred <i> {100 * had:.1f} (told apart"
     assert any(line.startswith(told) for line in lost)
-    assert not any("pixel AUROC" in line for line in not_best(results))
