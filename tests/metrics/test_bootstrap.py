@@ -92,7 +92,7 @@ def test_the_error_of_the_bins_is_bounded_and_small(
 
 def test_equal_values_share_a_bin_and_cost_nothing() -> None:
     mask = np.array([[True, True, False, False]])
-    pair = (np.float32([[2, 1, 1, 0]]), mask)
+    pair = (np.array([[2, 1, 1, 0]], dtype=np.float32), mask)
     found = pixel_samples(bin_maps(lambda: [pair], 1), np.ones((1, 1)))
     assert found["pixel_auroc"].tolist() == [0.875]
 

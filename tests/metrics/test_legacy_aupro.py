@@ -86,7 +86,9 @@ def test_undefined_values_say_why(pairs: Pairs, reason: str) -> None:
 
 
 def test_rates_that_cannot_be_stretched_are_undefined() -> None:
-    values = np.float32([[0, 1], [1, 1]])  # every threshold finds two of the three normal pixels
+    values = np.array(
+        [[0, 1], [1, 1]], dtype=np.float32
+    )  # every threshold finds two of the three normal pixels
     mask = np.array([[False, True], [False, False]])
     with pytest.raises(MetricError, match="fewer than two thresholds"):
         legacy_aupro(again([(values, mask)]))

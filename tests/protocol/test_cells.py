@@ -13,7 +13,7 @@ from faprompt.protocol.cells import CellStore, ClassPart, recipe_hash
 
 def part(name: str = "nut") -> ClassPart:
     mask = np.array([[True, False], [False, False]])
-    pair = (np.float32([[0.9, 0.1], [0.2, 0.3]]), mask)
+    pair = (np.array([[0.9, 0.1], [0.2, 0.3]], dtype=np.float32), mask)
     return ClassPart(
         facts={"name": name, "values": {"image_auroc": 0.5}, "undefined": {}},
         paths=["a.png"],

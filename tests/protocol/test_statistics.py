@@ -14,7 +14,7 @@ from faprompt.protocol.statistics import ALL_METRICS, SEED, Measured, compare, m
 LABELS = np.repeat([0, 1], 20)
 
 
-def part(name: str, scores: np.ndarray, labels: np.ndarray = LABELS) -> ClassPart:  # type: ignore[type-arg]
+def part(name: str, scores: np.ndarray, labels: np.ndarray = LABELS) -> ClassPart:
     """A class with image metrics alone."""
     values: dict[str, float | None] = dict.fromkeys(ALL_METRICS)
     values["image_auroc"] = float(roc_auc_score(labels, scores))
@@ -30,7 +30,7 @@ def part(name: str, scores: np.ndarray, labels: np.ndarray = LABELS) -> ClassPar
     )
 
 
-def noisy(seed: int, shift: float = 1.0) -> np.ndarray:  # type: ignore[type-arg]
+def noisy(seed: int, shift: float = 1.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=LABELS.size) + shift * LABELS
 
 

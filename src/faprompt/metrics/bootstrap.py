@@ -193,8 +193,9 @@ def pixel_samples(
 
 def _auroc(positives: Floats, negatives: Floats) -> Floats:
     above = positives.cumsum(axis=1) - positives / 2
-    area: Floats = (negatives * above).sum(axis=1)
-    return area / (positives.sum(axis=1) * negatives.sum(axis=1))
+    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+    area: Floats = (negatives * above).sum(axis=1) / pairs
+    return area
 
 
 def _aupro(negatives: Floats, overlap: Floats, fpr_limit: float) -> Floats:
@@ -204,8 +205,8 @@ def _aupro(negatives: Floats, overlap: Floats, fpr_limit: float) -> Floats:
     width = np.diff(end, axis=1, prepend=0)
     share = np.divide(width, rate, out=np.zeros_like(rate), where=rate > 0)
     height = overlap.cumsum(axis=1) - overlap
-    area: Floats = (width * (height + overlap * share / 2)).sum(axis=1)
-    return area / fpr_limit
+    area: Floats = (width * (height + overlap * share / 2)).sum(axis=1) / fpr_limit
+    return area
 
 
 def _blocks(counts: Floats) -> Iterable[Floats]:

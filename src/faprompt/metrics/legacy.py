@@ -71,4 +71,5 @@ def _area(rate: NDArray[np.float64], height: NDArray[np.float64], limit: float) 
         raise MetricError(f"fewer than two thresholds have different rates below {limit}")
     rate, height = rate[kept], height[kept]
     stretched = (rate - rate.min()) / (rate.max() - rate.min())
-    return float(np.trapezoid(height[::-1], stretched[::-1]))
+    # both fall with the threshold, so that widths are negative from left to right
+    return float(-(np.diff(stretched) * (height[1:] + height[:-1]) / 2).sum())
