@@ -42,6 +42,31 @@ def test_global_stream_of_the_dual_path_is_transformers_before_its_last_norm(nam
     assert_close(clip_of(name).visual.dual(images).image, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_ordinary_tokens_of_the_dual_path_are_those_of_transformers(name: str) -> None:
+    spec, model = SPECS[name], reference(name)
+    images, visual = pixels(spec), clip_of(name).visual
+    hidden = model.vision_model(pixel_values=images).last_hidden_state
+    expected = model.vision_model.post_layernorm(hidden) @ model.visual_projection.weight.T
+    with forward_calls(visual.ln_post) as before:
+        dual = visual.dual(images)
+        assert len(before) == 1  # the local stream alone: others do not pay
+    with forward_calls(visual.conv1) as passes:
+        assert_close(dual.ordinary(), expected, rtol=0, atol=1e-5)
+    assert passes == []
+    assert_close(dual.ordinary()[:, 0], visual(images), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_window_of_all_patches_is_the_image(name: str) -> None:
+    spec, visual = SPECS[name], clip_of(name).visual
+    images, everything = pixels(spec), torch.arange(spec.native_grid**2)
+    windows = torch.stack([everything, everything.flip(0)])  # an attention has no order
+    found = visual.windows(images, windows)
+    assert_close(found[:, 0], visual(images), rtol=0, atol=1e-5)
+    assert_close(found[:, 1], visual(images), rtol=0, atol=1e-5)
+
+
 def naive_local(clip: Clip, images: Tensor, block: int) -> Tensor:
     """The local stream of METHOD section 1 by loops over images and heads, in double precision."""
     visual: Any = clip.double().visual

@@ -108,6 +108,24 @@ def test_other_weights_of_the_same_backbone_are_refused(path: Path, backbone: Ba
         build_network(*read_checkpoint(path), other, path=path)
 
 
+def test_a_checkpoint_of_another_network_is_refused(
+    path: Path, network: FAPrompt, header: Header, backbone: Backbone
+) -> None:
+    save_checkpoint(path, network.learner.state_dict(), replace(header, network="coop"))
+    with pytest.raises(CheckpointError, match=r"learned by 'coop', needed is .* of 'faprompt'"):
+        build_network(*read_checkpoint(path), backbone, path=path)
+
+
+def test_a_checkpoint_of_the_first_release_still_loads(path: Path, backbone: Backbone) -> None:
+    def age(_: dict[str, Tensor], header: dict[str, Any]) -> None:
+        del header["network"], header["method"]["use_prior"]
+
+    _rewrite(path, age)
+    header, state = read_checkpoint(path)
+    assert (header.network, header.method.use_prior) == ("faprompt", True)
+    build_network(header, state, backbone, path=path)
+
+
 def _rewrite(path: Path, change: Callable[[dict[str, Tensor], dict[str, Any]], None]) -> None:
     header, state = read_checkpoint(path)
     values = json.loads(header.to_json())
@@ -162,6 +180,7 @@ def test_tensors_that_do_not_fit_are_named(
         ({"colour_limits": ["low", "high"]}, "damaged header"),
         ({"data": {}}, "damaged header .*data is a dict"),
         ({"metrics": []}, "damaged header .*metrics is a list"),
+        ({"network": 1}, "damaged header .*network is a int"),
     ],
 )
 def test_a_damaged_header_is_one_error(change: dict[str, Any], message: str, path: Path) -> None:

@@ -1,12 +1,15 @@
 """FAPrompt and its ablations as methods: they learn, resume and score as they say."""
 
 import json
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import micro_training
 import pytest
 import torch
+from counting import forward_calls
 from micro_rivals import images, make_rival_backbone, resized, see
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
@@ -19,8 +22,9 @@ from faprompt.errors import CheckpointError, ConfigError
 from faprompt.method.checkpoint import build_network, read_checkpoint
 from faprompt.method.losses import Targets
 from faprompt.method.network import FAPrompt
-from faprompt.protocol.methods import METHODS, get_method
+from faprompt.protocol.methods import METHODS, describe, get_method
 from faprompt.training.run import Places
+from faprompt.training.trainer import Trainer
 
 dataset = micro_training.dataset
 folder = micro_training.folder
@@ -126,8 +130,10 @@ def test_no_plan_changes_what_makes_an_ablation(
     build_network(*read_checkpoint(path), backbone, path=path)  # detection takes ablations, too
 
 
-def naive_static(network: FAPrompt, backbone: Backbone) -> tuple[Tensor, Tensor]:
-    """F_n and F_a of the static prompts, one text at a time."""
+def naive_text(
+    network: FAPrompt, backbone: Backbone, prior: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """F_n and F_a, one prompt at a time; ``prior`` (W,) shifts the abnormal tokens."""
     text, tokens = backbone.clip.text, backbone.spec.tokens
     prompts = network.learner.prompts
     deep: Any = prompts.deep_tokens
@@ -145,35 +151,159 @@ def naive_static(network: FAPrompt, backbone: Backbone) -> tuple[Tensor, Tensor]
 
     end = [tokens.object, tokens.full_stop, tokens.end]
     normal = encode(prompts.normal_tokens[0, 0], end)
-    abnormal = [
-        encode(torch.cat([prompts.normal_tokens[0, 0], tail]), [tokens.damaged, *end])
-        for tail in prompts.abnormal_tokens[0]
-    ]
+    abnormal = []
+    for tail in prompts.abnormal_tokens[0]:
+        shifted = tail if prior is None else tail + prior
+        learnable = torch.cat([prompts.normal_tokens[0, 0], shifted])
+        abnormal.append(encode(learnable, [tokens.damaged, *end]))
     return normal, torch.stack(abnormal).mean(dim=0)
 
 
-def test_cap_alone_by_loops(backbone: Backbone) -> None:
-    config = MethodConfig(use_prior=False, num_abnormality_prompts=3, num_deep_prompts=2)
+def naive_probability(feature: Tensor, normal: Tensor, abnormal: Tensor) -> float:
+    cosines = torch.stack([cosine_similarity(feature, t, dim=0) for t in (normal, abnormal)])
+    return float((cosines / 0.07).softmax(dim=0)[1])
+
+
+def micro_network(backbone: Backbone, **settings: Any) -> FAPrompt:
     torch.manual_seed(3)
+    config = MethodConfig(num_deep_prompts=2, num_prior_patches=3, **settings)
     network = FAPrompt(backbone.clip, config).eval().requires_grad_(False)
-    assert not any(name.startswith("prior") for name in network.learner.state_dict())
+    for parameter in network.learner.parameters():
+        parameter.data += 0.3 * torch.randn_like(
+            parameter
+        )  # far from the start, so that they matter
+    return network
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"use_prior": False, "num_abnormality_prompts": 3}, id="faprompt-cap"),
+        pytest.param({"num_abnormality_prompts": 1}, id="faprompt-dap"),
+    ],
+)
+def test_ablations_by_loops(settings: dict[str, Any], backbone: Backbone) -> None:
+    network = micro_network(backbone, **settings)
     dual = backbone.clip.visual.dual(images(2))
     found = network(dual.image, dual.patches())
-    normal, abnormal = naive_static(network, backbone)
+    static = naive_text(network, backbone)
     for i in range(2):
-
-        def probability(feature: Tensor) -> float:
-            cosines = torch.stack(
-                [cosine_similarity(feature, t, dim=0) for t in (normal, abnormal)]
-            )
-            return float((cosines / 0.07).softmax(dim=0)[1])
-
-        patches = [probability(patch) for patch in dual.patches()[i]]
-        expected = 0.5 * (probability(dual.image[i]) + max(patches))
+        features = dual.patches()[i]
+        first = [naive_probability(patch, *static) for patch in features]
+        texts, second = static, first
+        if network.learner.prior is not None:
+            top = sorted(range(len(first)), key=lambda p: -first[p])[:3]
+            psi = network.learner.prior
+            hidden = psi.linear1(torch.cat([features[p] / features[p].norm() for p in top])).relu()
+            texts = naive_text(network, backbone, psi.linear2(hidden))
+            second = [naive_probability(patch, *texts) for patch in features]
+        image = naive_probability(dual.image[i], *texts)
+        expected = 0.5 * (image + (2 * max(first) + max(second)) / 3)
         assert float(found.image_score[i]) == pytest.approx(expected, abs=1e-5)
+        mean = [(a + b) / 2 for a, b in zip(first, second, strict=True)]
         maps = found.anomaly_map(SIZE, blur_sigma=0)[i]
-        assert_close(maps, resized(patches, SIZE), rtol=0, atol=1e-5)
-    targets = Targets(torch.tensor([0, 1]), torch.zeros(2, SIZE, SIZE), torch.ones(2).bool())
-    once = network.losses(found, targets, LossConfig(adapted_local_weight=0.0)).local
-    assert_close(network.losses(found, targets, LossConfig()).local, 1.5 * once)
-    assert float(network.losses(found, targets, LossConfig()).prior) == 0
+        assert_close(maps, resized(mean, SIZE), rtol=0, atol=1e-5)
+
+
+TARGETS = Targets(torch.tensor([0, 1]), torch.zeros(2, SIZE, SIZE), torch.ones(2).bool())
+
+
+def ablated_loss(name: str) -> LossConfig:
+    fixed = get_method(name).fixed
+    return LossConfig(**{key: value for key, value in fixed.items() if "weight" in key})
+
+
+def test_losses_of_the_ablations_lack_what_they_say(backbone: Backbone) -> None:
+    network = micro_network(backbone)
+    dual = backbone.clip.visual.dual(images(2))
+    scores = network(dual.image, dual.patches())
+    whole = network.losses(scores, TARGETS, LossConfig())
+    assert float(whole.orthogonality) > 0
+    assert float(whole.prior) > 0
+    without_oc = network.losses(scores, TARGETS, ablated_loss("faprompt-no-oc")).total
+    assert_close(without_oc, whole.total - 0.1 * whole.orthogonality)
+    without_prior = network.losses(scores, TARGETS, ablated_loss("faprompt-no-prior-loss")).total
+    assert_close(without_prior, whole.total - whole.prior)
+
+
+def test_cap_alone_has_no_prior_and_weighs_its_one_round_twice(backbone: Backbone) -> None:
+    network = micro_network(backbone, use_prior=False)
+    assert not any(name.startswith("prior") for name in network.learner.state_dict())
+    dual = backbone.clip.visual.dual(images(2))
+    scores = network(dual.image, dual.patches())
+    losses = network.losses(scores, TARGETS, LossConfig())
+    once = network.losses(scores, TARGETS, LossConfig(adapted_local_weight=0.0))
+    assert_close(losses.local, 1.5 * once.local)
+    assert float(losses.prior) == 0
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_prompts_that_do_not_fit_are_refused_before_anything_slow(
+    name: str, backbone: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    with (
+        forward_calls(backbone.clip.visual.conv1) as shapes,
+        pytest.raises(ConfigError, match="tokens, this text tower has 24 positions: lower num_no"),
+    ):
+        learned(name, backbone, dataset, tmp_path / "run", num_normal_tokens=30)
+    assert shapes == []
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_every_method_scores_on_towers_in_bf16(
+    name: str, backbone: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    method = get_method(name)
+    path = learned(name, backbone, dataset, tmp_path / "run") if method.trained else None
+    half = replace(backbone, clip=deepcopy(backbone.clip).bfloat16())
+    results = []
+    for towers in (backbone, half):
+        scorer = method.scorer(towers, path, input_size=SIZE, blur_sigma=2)
+        results.append(scorer.score(see(towers, scorer, images(2))))
+    for exact, rough in zip(*results, strict=True):
+        assert rough.dtype == torch.float32
+        # A cosine is off by some 2^-8; divided by 4 tau, and other patches may feed the prior.
+        assert_close(rough, exact, rtol=0, atol=0.1)
+
+
+class Killed(BaseException):
+    """What nothing catches."""
+
+
+@pytest.mark.parametrize("name", ["coop", "anomalyclip", "faprompt-cap"])
+def test_a_stopped_run_ends_as_one_that_was_not(
+    name: str,
+    backbone: Backbone,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original, calls = Trainer.step, iter(range(1, 99))
+
+    def dying(*args: Any, **kwargs: Any) -> dict[str, float]:
+        if next(calls) == 3:  # within the second epoch
+            raise Killed
+        return original(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", dying)
+        with pytest.raises(Killed):
+            learned(name, backbone, dataset, tmp_path / "stopped")
+    runs = [learned(name, backbone, dataset, tmp_path / run).parent for run in ("stopped", "whole")]
+    first, second = ({file.name: file.read_bytes() for file in run.iterdir()} for run in runs)
+    assert first == second
+
+
+def test_a_folder_belongs_to_one_method(
+    backbone: Backbone, dataset: Dataset, tmp_path: Path
+) -> None:
+    path = learned("coop", backbone, dataset, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r'network was "coop", now "faprompt"'):
+        learned("faprompt", backbone, dataset, tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"learned by 'coop', needed is .* 'anomalyclip'"):
+        get_method("anomalyclip").scorer(backbone, path, input_size=SIZE, blur_sigma=0)
+
+
+def test_the_page_says_what_the_code_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rivals.md").read_text(encoding="utf-8")
+    assert page.split("## Methods\n\n")[1] == describe(METHODS.values())

@@ -1,5 +1,6 @@
 """Features on disk: computed once, found by content, whole or not there."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from micro_training import SPEC, make_backbone
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
+from faprompt.clip.image_encoder import Reading
 from faprompt.clip.weights import Backbone
 from faprompt.data.hashing import content_hash
 from faprompt.data.samples import Dataset
@@ -91,6 +93,46 @@ def test_what_decides_the_features_is_in_the_key(tmp_path: Path, backbone: Backb
     assert len({tower.key for tower in towers}) == 4
     assert ImageTower(make_backbone(), 64).key == towers[0].key
     assert towers[0].key.startswith("micro-")
+
+
+READINGS = [Reading(blocks=(1, 2)), Reading(blocks=(2,)), Reading(ordinary=True)]
+
+
+def test_faprompts_own_features_are_found_as_before_and_others_lie_elsewhere(
+    backbone: Backbone,
+) -> None:
+    scale = backbone.clip.logit_scale
+    parts = (1, backbone.checksum, 64, scale.dtype, "cpu")  # the key of the first release
+    digest = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
+    towers = [ImageTower(backbone, 64, reading) for reading in READINGS]
+    assert ImageTower(backbone, 64).key == f"micro-{digest}"
+    assert len({tower.key for tower in towers} | {f"micro-{digest}"}) == 4
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_what_else_is_read_comes_back(
+    reading: Reading, backbone: Backbone, paths: dict[str, Path], tmp_path: Path
+) -> None:
+    cache = FeatureCache(tmp_path / "cache", ImageTower(backbone, 64, reading))
+    cache.fill(paths, workers=0)
+    for image_hash, path in paths.items():
+        pixels = cache.tower.read(path)[None]
+        visual = backbone.clip.visual
+        dual = visual.dual(pixels, [1, 2])
+        image, patches = dual.image, dual.patches(2)
+        if reading.ordinary:
+            image = visual(pixels)
+            patches = dual.ordinary()[:, 1:]
+        elif len(reading.blocks) == 2:
+            patches = torch.stack([dual.patches(1), dual.patches(2)], dim=1)
+        elif reading.blocks:
+            patches = dual.patches(2)[:, None]
+        found = cache.load(image_hash)
+        assert found is not None
+        assert_close(found.image, image[0], atol=1e-5, rtol=0)
+        assert_close(found.patches, patches[0], atol=1e-5, rtol=0)
+        size = cache.file(image_hash).stat().st_size
+        assert 0 <= size - cache.tower.bytes_per_image < 512
 
 
 def test_bf16_features_keep_their_precision(tmp_path: Path, paths: dict[str, Path]) -> None:

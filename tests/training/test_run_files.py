@@ -61,6 +61,18 @@ def test_a_part_of_the_request_is_enough_to_be_refused(files: RunFiles) -> None:
         check_claim(files, {"backbone": "tiny"})
 
 
+def test_a_run_of_an_earlier_release_goes_on_but_not_as_another_network(files: RunFiles) -> None:
+    files.folder.mkdir(exist_ok=True)
+    method = {"temperature": 0.07}  # what later releases record besides is not there
+    files.settings.write_text(json.dumps({"method": method}))
+    now = {"network": "faprompt", "method": method | {"use_prior": True}}
+    check_claim(files, now)
+    with pytest.raises(ConfigError, match='network was "faprompt", now "coop"'):
+        check_claim(files, now | {"network": "coop"})
+    with pytest.raises(ConfigError, match=r"method\.use_prior was true, now false"):
+        check_claim(files, now | {"method": method | {"use_prior": False}})
+
+
 def test_a_folder_of_other_things_is_refused(files: RunFiles) -> None:
     files.folder.mkdir()
     (files.folder / "thesis.tex").touch()

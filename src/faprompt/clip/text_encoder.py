@@ -44,8 +44,16 @@ class TextEncoder(nn.Module):
             end: Read-out position of each prompt, (P,).
             deep_prompts: (J, N, W); set j replaces the hidden states at positions 1..N at the
                 input of block j + 1 (METHOD section 2). Needs J < number of blocks.
+
+        Raises:
+            ConfigError: more positions or more sets of deep prompts than the tower takes.
         """
         count = embeddings.shape[1]
+        if count > len(self.positional_embedding):
+            raise ConfigError(
+                f"prompts of {count} tokens, this text tower has {len(self.positional_embedding)} "
+                "positions: lower num_normal_tokens or num_abnormal_tokens"
+            )
         x = embeddings.to(self.text_projection.dtype) + self.positional_embedding[:count]
         sets = 0 if deep_prompts is None else len(deep_prompts)
         if sets >= len(self.transformer.resblocks):

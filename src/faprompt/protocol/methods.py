@@ -1,5 +1,6 @@
 """The methods that are compared: FAPrompt, its ablations and its rivals."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from faprompt.errors import ConfigError
@@ -10,7 +11,7 @@ from faprompt.protocol.rivals.coop import COOP
 from faprompt.protocol.rivals.faprompt import ABLATIONS, FAPROMPT
 from faprompt.protocol.rivals.winclip import WINCLIP
 
-__all__ = ["METHODS", "Method", "get_method"]
+__all__ = ["METHODS", "Method", "describe", "get_method"]
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -44,3 +45,17 @@ def get_method(name: str) -> Method:
     raise ConfigError(
         f"unknown method {name!r}; did you mean {near!r}? Known: {', '.join(METHODS)}"
     )
+
+
+def describe(methods: Iterable[Method]) -> str:
+    """Source, settings and deviations of methods as Markdown: a table, then a section each."""
+    methods = list(methods)
+    lines = ["| method | name in plans | learns | source |", "|---|---|---|---|"]
+    for method in methods:
+        learns = "yes" if method.trained else "no"
+        lines.append(f"| {method.title} | `{method.name}` | {learns} | {method.source} |")
+    for method in methods:
+        lines += ["", f"### {method.title} (`{method.name}`)", ""]
+        lines += [f"* {name}: {text}" for name, text in method.settings.items()]
+        lines += ["", "Deviations:", "", *(f"* {text}" for text in method.deviations)]
+    return "\n".join(lines) + "\n"

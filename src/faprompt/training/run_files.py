@@ -78,7 +78,7 @@ def check_claim(files: RunFiles, request: Mapping[str, Any]) -> None:
         return
     try:
         before = UNSAID | json.loads(files.settings.read_text(encoding="utf-8"))
-        before["method"] = UNSAID["method"] | before["method"]
+        before["method"] = UNSAID["method"] | before.get("method", {})
         asked_before = {name: before.get(name) for name in request}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise OutputError(

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from faprompt.clip.weights import Backbone
 from faprompt.config import train_settings
 from faprompt.data.samples import Dataset
@@ -69,13 +71,16 @@ class Method:
             The chosen checkpoint, ``best.safetensors`` of ``places.out``.
 
         Raises:
-            ConfigError: the method does not learn, or as :func:`faprompt.training.run.train`.
+            ConfigError: the method does not learn, or its prompts do not fit the text tower.
+            WeightsError: there is no vocabulary for the method's texts.
             FAPromptError: as :func:`faprompt.training.run.train`.
         """
         if not self.trained:
             raise ConfigError(f"{self.name}: does not learn; score with it at once")
         values = {**self.defaults, **changes, **self.fixed}
         task = Task(backbone, train_settings(values, where=self.name), self.kind)
+        with torch.inference_mode():  # what cannot work is said before features are computed
+            ready(self.kind.build(backbone, task.settings.method), backbone).static_text()
         result = learn_task(task, datasets, places=places, workers=workers, watcher=watcher)
         return result.files.best
 

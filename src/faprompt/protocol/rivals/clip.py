@@ -23,9 +23,13 @@ from faprompt.protocol.scorer import FeatureScorer, Output
 CLIP_CODE = "arXiv:2103.00020, https://github.com/openai/CLIP"
 COMPARISON = "as compared in AnomalyCLIP, arXiv:2310.18961"
 ENSEMBLE = "WinCLIP's ensemble, arXiv:2303.14814: 7 normal and 4 abnormal states, 22 templates each"
-TAU = f"{TEMPERATURE}, which orders nothing: two classes are ranked by the difference of cosines"
+TAU = f"{TEMPERATURE}; images and patches are ranked by their difference of cosines at any"
 NO_NAMES = '"object" stands in place of the class name, which published figures use'
 MAPS = "maps are blurred as the plan says, the same for every method"
+ON_TINY = (
+    "`tiny` was trained through the dual path alone, so on it the ordinary read-out after the last "
+    "norm was never trained: weak there by construction"
+)
 OTHER_ENSEMBLE = (
     "WinCLIP's templates; AnomalyCLIP's comparison takes those that CLIP recommends for ImageNet"
 )
@@ -51,7 +55,7 @@ CLIP = Method(
         "features": "class token and patch tokens of the ordinary stream, after its last norm",
         "temperature": TAU,
     },
-    deviations=(NO_NAMES, MAPS),
+    deviations=(NO_NAMES, MAPS, ON_TINY),
     trained=False,
     untrained=partial(_scorer, texts=PAIR, reading=ORDINARY),
 )
@@ -65,7 +69,7 @@ CLIP_AC = Method(
         "features": CLIP.settings["features"],
         "temperature": TAU,
     },
-    deviations=(OTHER_ENSEMBLE, NO_NAMES, MAPS),
+    deviations=(OTHER_ENSEMBLE, NO_NAMES, MAPS, ON_TINY),
     trained=False,
     untrained=partial(_scorer, texts=STATES, reading=ORDINARY),
 )

@@ -13,7 +13,7 @@ from faprompt.clip.attention import normal_parameter
 from faprompt.clip.weights import Backbone
 from faprompt.config import MethodConfig
 from faprompt.protocol.rivals.base import Method
-from faprompt.protocol.rivals.clip import CLIP, COMPARISON, MAPS, NO_NAMES, ORDINARY
+from faprompt.protocol.rivals.clip import CLIP, COMPARISON, MAPS, NO_NAMES, ON_TINY, ORDINARY
 from faprompt.protocol.rivals.learned import LearnedPair, Words
 from faprompt.protocol.rivals.texts import OBJECT, vocabulary
 from faprompt.training.networks import Kind
@@ -68,6 +68,7 @@ COOP = Method(
         "CoOp's own are SGD at 0.002 with a cosine schedule and the last epoch",
         NO_NAMES,
         MAPS,
+        ON_TINY,
     ),
     trained=True,
     kind=Kind(NAME, build, lambda _: ORDINARY),

@@ -3,7 +3,7 @@
 Windows of 2 x 2 and 3 x 3 patches slide over the grid by one patch. A window is the class token
 with the tokens of its patches alone; all others are masked out from the first block on. A patch
 gets the harmonic mean of the windows that hold it, then of both scales and the whole image.
-Checked against two public re-implementations: zqhang/Accurate-WinCLIP-pytorch and anomalib.
+The scheme is that of two public re-implementations: zqhang/Accurate-WinCLIP-pytorch and anomalib.
 
 Shapes: B images, N windows, k patches in a window, G patches along a side, D joint width.
 """
@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from faprompt.clip.weights import Backbone
 from faprompt.method import scoring
 from faprompt.protocol.rivals.base import Method
-from faprompt.protocol.rivals.clip import ENSEMBLE, MAPS, NO_NAMES
+from faprompt.protocol.rivals.clip import ENSEMBLE, MAPS, NO_NAMES, ON_TINY
 from faprompt.protocol.rivals.pair import TEMPERATURE
 from faprompt.protocol.rivals.texts import ABNORMAL_STATES, NORMAL_STATES, ensemble, prototypes
 from faprompt.protocol.scorer import Output, Seen
@@ -100,7 +100,7 @@ def harmonic_mean(values: Tensor, dim: int) -> Tensor:
 WINCLIP = Method(
     name="winclip",
     title="WinCLIP",
-    source="WinCLIP, arXiv:2303.14814; no code of the authors; checked against "
+    source="WinCLIP, arXiv:2303.14814; no code of the authors; scheme as in "
     "https://github.com/zqhang/Accurate-WinCLIP-pytorch and anomalib",
     settings={
         "prompts": f"{ENSEMBLE}; mean direction of either kind",
@@ -117,7 +117,9 @@ WINCLIP = Method(
         "its patch before windows are cut",
         NO_NAMES,
         MAPS,
+        ON_TINY,
         "the paper does not blur its maps",
+        "texts are averaged as unit vectors, as CLIP does; those two average them before",
     ),
     trained=False,
     untrained=WinClip,
