@@ -1,9 +1,11 @@
 """Plans: what they may say, and errors that name file and key."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from faprompt.data.datasets import load_dataset
 from faprompt.errors import ConfigError
 from faprompt.protocol.plan import SHIPPED, load_plan, parse_plan
 
@@ -100,3 +102,17 @@ def test_a_file_of_that_name_comes_before_the_shipped_plan(
     monkeypatch.chdir(tmp_path)
     Path("small.yaml").write_text(SMALL)
     assert load_plan("small.yaml").methods == ("clip", "faprompt")
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not os.environ.get("FAPROMPT_DATA"), reason="needs FAPROMPT_DATA")
+def test_the_small_plan_finds_its_sets() -> None:
+    (transfer,) = load_plan("small.yaml").transfers
+    sizes = {d.name: len(load_dataset(d.spec)) for d in (*transfer.auxiliary, *transfer.targets)}
+    assert sizes == {
+        "magnetic tile": 952,
+        "BSData": 1104,
+        "hazelnut toy": 23,
+        "BrainMRI": 253,
+        "Kvasir": 1000,
+    }

@@ -94,7 +94,7 @@ def _summary(results: "Results") -> None:
     console = Console()
     for metric in MAIN:
         if table := overview(results, metric):
-            console.print(_shown(table))
+            console.print(_shown(table.turned()))  # the names of methods are long
     console.print(headline(results), markup=False)
     for absent in results.outcome.material.absent():
         console.print(f"missing: {absent.name}: {absent.reason}", style="yellow", markup=False)
@@ -104,16 +104,15 @@ def _summary(results: "Results") -> None:
 
 
 def _shown(table: "Table") -> object:
-    """Methods down, targets across: methods are many, and their names long."""
     from rich.markup import escape
     from rich.table import Table as RichTable
 
     shown = RichTable(title=table.caption, title_justify="left", box=None, header_style="bold")
-    shown.add_column("method")
+    first, *heads = table.columns
+    shown.add_column(first)
+    for head in heads:
+        shown.add_column(escape(head), justify="right")
     for row in table.rows:
-        shown.add_column(escape(row[0].text), justify="right")
-    for number, method in enumerate(table.columns[1:], start=1):
-        cells = [row[number] for row in table.rows]
-        texts = [f"[bold]{escape(c.text)}[/bold]" if c.best else escape(c.text) for c in cells]
-        shown.add_row(escape(method), *texts)
+        texts = (f"[bold]{escape(c.text)}[/bold]" if c.best else escape(c.text) for c in row)
+        shown.add_row(*texts)
     return shown

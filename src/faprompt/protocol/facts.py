@@ -12,6 +12,13 @@ from faprompt.protocol.published import SOURCES
 from faprompt.protocol.results import Results
 from faprompt.protocol.tables import Cell, Table, percent, title_of, where
 
+COUNTED = ("image_auroc", "pixel_auroc", "pixel_aupro")
+"""Metrics of the headline."""
+HOW_COUNTED = (
+    "A comparison is a target and one of image AUROC, pixel AUROC and AUPRO; methods are told apart "
+    "by a 95 % paired bootstrap over images and seeds, not corrected for the number of comparisons."
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Making:
@@ -177,22 +184,24 @@ def _commit() -> str:
 
 
 def headline(results: Results) -> str:
-    """One sentence: how often the reference is ahead."""
-    ahead = behind = level = 0
-    for _, _, metric, difference in results.differences():
-        if metric.startswith(("image_auroc", "pixel_auroc", "pixel_aupro")):
-            ahead += difference.verdict > 0
-            behind += difference.verdict < 0
-            level += difference.verdict == 0
-    name = title_of(results.reference)
-    total = ahead + behind + level
-    if not total:
+    """How often the reference is ahead of its rivals, and of its own ablations."""
+    ours = results.reference
+    rivals: list[int] = []
+    ablations: list[int] = []
+    for _, method, metric, difference in results.differences():
+        if metric in COUNTED:
+            group = ablations if method.startswith(f"{ours}-") else rivals
+            group.append(difference.verdict)
+    name = title_of(ours)
+    if not rivals and not ablations:
         return f"{name} has nothing to be compared with here."
-    return (
-        f"Of {total} comparisons with another method (a target and one of image AUROC, pixel "
-        f"AUROC, AUPRO), {name} is better in {ahead}, worse in {behind}, and not told apart in "
-        f"{level} (95 % paired bootstrap over images and seeds, not corrected for their number)."
-    )
+    parts = [
+        f"{name} is better than its {whom} in {found.count(1)} of {len(found)} comparisons, worse "
+        f"in {found.count(-1)}, and not told apart from them in {found.count(0)}."
+        for whom, found in (("rivals", rivals), ("ablations", ablations))
+        if found
+    ]
+    return " ".join([*parts, HOW_COUNTED])
 
 
 def spread_note(results: Results) -> str:

@@ -28,7 +28,7 @@ def markdown(results: Results, making: Making) -> str:
     parts = [f"# {results.plan.name}: comparison on {results.plan.backbone}"]
     parts += [f"**{_text(text)}**" for text in facts.seen_targets(results)]
     parts += [facts.headline(results), facts.spread_note(results)]
-    parts += [_table(t, 2) for m in MAIN if (t := overview(results, m))]
+    parts += [_table(t.upright(), 2) for m in MAIN if (t := overview(results, m))]
     if summary := balance(results):
         parts.append(_table(summary, 2))
     if lost := not_best(results):

@@ -31,6 +31,8 @@ PANELS = (
     ("pro", "Region overlap (PRO)", "mean overlap of regions", FPR_LIMIT),
 )
 COLOURS = 8
+SIDE_BY_SIDE = 5
+"""Columns up to which two tables stand beside each other."""
 
 
 def report(results: Results, making: Making, *, examples: Path) -> str:
@@ -72,8 +74,13 @@ def _head(title: str, results: Results) -> str:
 
 
 def _overview(results: Results) -> str:
-    tables = [_table(t) for metric in MAIN if (t := overview(results, metric))]
-    parts = ['<section id="overview"><h2>Overview</h2>', *tables]
+    found = [t.upright() for metric in MAIN if (t := overview(results, metric))]
+    narrow = all(len(table.columns) <= SIDE_BY_SIDE for table in found)
+    tables = "".join(_table(table, ours=title_of(results.reference)) for table in found)
+    parts = [
+        '<section id="overview"><h2>Overview</h2>',
+        f'<div class="{"pair" if narrow else ""}">{tables}</div>',
+    ]
     if summary := balance(results):
         parts.append(_table(summary))
     if lost := not_best(results):
@@ -86,7 +93,7 @@ def _target(results: Results, number: int, key: Key, examples: Path) -> str:
     parts = [
         f'<section class="target" id="target-{number}"><h2>{escape(where(results, key))} '
         f"<small>learned on {escape(key.transfer)}</small></h2>",
-        _table(target_table(results, key), caption=False),
+        _table(target_table(results, key), caption=False, ours=title_of(results.reference)),
     ]
     if differences := difference_table(results, key):
         parts.append(f"<h3>{escape(differences.caption)}</h3>")
@@ -166,9 +173,10 @@ def _made(results: Results, making: Making) -> str:
     return "".join(parts) + "</section>\n"
 
 
-def _table(table: Table, *, caption: bool = True, words: bool = False) -> str:
+def _table(table: Table, *, caption: bool = True, words: bool = False, ours: str = "") -> str:
+    """A table as HTML; the row named ``ours`` is marked."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
-    body = "".join(_row(row) for row in table.rows)
+    body = "".join(_row(row, ours) for row in table.rows)
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
     said = f"<caption>{escape(table.caption)}</caption>" if caption else ""
     return (
@@ -177,9 +185,10 @@ def _table(table: Table, *, caption: bool = True, words: bool = False) -> str:
     )
 
 
-def _row(cells: tuple[Cell, ...]) -> str:
+def _row(cells: tuple[Cell, ...], ours: str) -> str:
     first, *others = cells
-    kind = ' class="published"' if first.kind == "published" else ""
+    name = first.kind or ("ours" if first.text == ours else "")
+    kind = f' class="{name}"' if name else ""
     told = "".join(_cell(cell) for cell in others)
     return f'<tr{kind}><th scope="row">{_said(first)}</th>{told}</tr>'
 

@@ -14,6 +14,12 @@ td small, th small { display: block; font-size: .74rem; font-weight: 400; color:
 .table tr.published td, .table tr.published th { color: var(--soft); font-weight: 400; }
 .table tr.published + tr.published td, .table tr.published + tr.published th {
   border-top-style: dotted; }
+.table tr.ours th, .table tr.ours td {
+  background: color-mix(in srgb, var(--accent) 8%, var(--card)); }
+.table tr.ours th { font-weight: 700; }
+.pair { display: grid; gap: 1rem; align-items: start; margin-bottom: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); }
+.pair .table { margin: 0; }
 .table.words th { text-align: left; }
 .table.words td { white-space: normal; text-align: left; overflow-wrap: anywhere;
   font-weight: 400; font-size: .88rem; }

@@ -46,6 +46,20 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = field(default=())
 
+    def turned(self) -> "Table":
+        """Rows as columns: for tables of few rows and many columns."""
+        first, *others = self.columns
+        heads = (first, *(row[0].text for row in self.rows))
+        rows = tuple(
+            (Cell(name), *(row[number] for row in self.rows))
+            for number, name in enumerate(others, start=1)
+        )
+        return Table(self.caption, heads, rows, self.notes)
+
+    def upright(self) -> "Table":
+        """The table, turned where it would be wider than high."""
+        return self.turned() if len(self.rows) < len(self.columns) - 1 else self
+
 
 def title_of(method: str) -> str:
     """As tables show a method."""
@@ -80,7 +94,7 @@ def overview(results: Results, metric: str) -> Table | None:
         averages = [sum(column) / len(complete) for column in zip(*complete, strict=True)]
         cells = (Cell(percent(a), best=_same(a, max(averages))) for a in averages)
         rows.append((Cell(f"mean of {len(complete)}"), *cells))
-    return Table(HEADINGS[metric], ("target", *map(title_of, methods)), tuple(rows))
+    return Table(HEADINGS[metric], ("", *map(title_of, methods)), tuple(rows))
 
 
 def target_table(results: Results, key: Key) -> Table:
