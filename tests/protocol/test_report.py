@@ -13,7 +13,7 @@ from micro_training import make_folder
 from pyarrow import parquet
 
 from faprompt.clip.weights import Backbone
-from faprompt.protocol.facts import Making
+from faprompt.protocol.facts import Making, headline
 from faprompt.protocol.markdown import markdown
 from faprompt.protocol.methods import METHODS
 from faprompt.protocol.outputs import write_outputs
@@ -229,3 +229,28 @@ def test_where_another_method_wins_is_told_in_words(
     won, had = (m.summaries["pixel_auroc"].mean or 0.0 for m in (best, ours))
     told = f"{EVIL}, pixel AUROC: FAPrompt {100 * won:.1f}, Blurred <i> {100 * had:.1f} (told apart"
     assert any(line.startswith(told) for line in lost)
+
+
+def test_the_headline_counts_rivals_and_ablations_apart(results: Results) -> None:
+    verdicts = [d.verdict for _, _, m, d in results.differences() if m.endswith(("auroc", "pro"))]
+    said = headline(results)
+    assert f"rivals in {verdicts.count(1)} of {len(verdicts)} comparisons" in said
+    assert "ablations" not in said
+
+
+def test_a_turned_table_keeps_every_cell(results: Results) -> None:
+    table = overview(results, "image_auroc")
+    assert table is not None
+    turned = table.turned()
+    assert turned.columns[1:] == (EVIL, "BrainMRI")
+    assert [row[1] for row in turned.rows] == list(table.rows[0][1:])
+    assert turned.turned().rows == table.rows
+
+
+def test_a_benchmark_without_any_data_says_so(backbone: Backbone, tmp_path: Path) -> None:
+    plan = make_plan(tmp_path, methods=("faprompt",), targets=("gone",))
+    nothing = Results(run_benchmark(plan, tmp_path / "out", backbone))
+    write_outputs(nothing, tmp_path / "out", command="x")
+    assert nothing.keys == ()
+    assert "nothing to be compared" in (tmp_path / "out/results.md").read_text()
+    assert f"{tmp_path / 'gone'}: not found" in (tmp_path / "out/report.html").read_text()

@@ -15,8 +15,9 @@ from faprompt.protocol.tables import Cell, Table, percent, title_of, where
 COUNTED = ("image_auroc", "pixel_auroc", "pixel_aupro")
 """Metrics of the headline."""
 HOW_COUNTED = (
-    "A comparison is a target and one of image AUROC, pixel AUROC and AUPRO; methods are told apart "
-    "by a 95 % paired bootstrap over images and seeds, not corrected for the number of comparisons."
+    "A comparison is a target and one of image AUROC, pixel AUROC and AUPRO; methods are told "
+    "apart by a 95 % paired bootstrap over images and seeds, not corrected for the number of "
+    "comparisons."
 )
 
 

@@ -4,15 +4,41 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from faprompt.data.samples import Dataset
 from faprompt.files import write_text
 from faprompt.protocol.cells import recipe_hash
 from faprompt.protocol.results import Results
 
-Find = Callable[[Sequence[Dataset], Dataset], Any]
 EXAMPLES = 3
+
+
+class Pair(Protocol):
+    """Two images that are the same."""
+
+    @property
+    def auxiliary(self) -> Path:
+        """The image that is learned from."""
+
+    @property
+    def target(self) -> Path:
+        """The image that is asked about."""
+
+    @property
+    def kind(self) -> str:
+        """What they have in common: ``content`` or ``perceptual``."""
+
+
+class Overlap(Protocol):
+    """All such pairs of auxiliary sets and a target."""
+
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        """In any order."""
+
+
+Find = Callable[[Sequence[Dataset], Dataset], Overlap]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +58,7 @@ def findings(results: Results, folder: Path, find: Find) -> Iterator[Finding]:
     Args:
         results: Holds plan and data.
         folder: One JSON file per pair.
-        find: Tells the overlap of auxiliary sets and a target: an object with ``pairs``, each
-            with the paths first and ``kind`` last.
+        find: Tells the overlap of auxiliary sets and a target.
 
     Raises:
         FAPromptError: an image cannot be read.
@@ -51,7 +76,7 @@ def findings(results: Results, folder: Path, find: Find) -> Iterator[Finding]:
             yield Finding(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def _told(overlap: Any, *, target: str, auxiliary: str) -> Finding:
+def _told(overlap: Overlap, *, target: str, auxiliary: str) -> Finding:
     kinds = [str(pair.kind) for pair in overlap.pairs]
     counts = (f"{kinds.count(kind)} by {kind}" for kind in sorted(set(kinds)))
     named = (
