@@ -1,6 +1,7 @@
 """Plans: what they may say, and errors that name file and key."""
 
 import os
+from importlib import util
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,19 @@ def test_errors_name_file_and_key(old: str, new: str, message: str) -> None:
     assert old in SMALL
     with pytest.raises(ConfigError, match=message):
         parse_plan(SMALL.replace(old, new), where="p.yaml")
+
+
+def test_two_transfers_from_the_same_sets_are_refused() -> None:
+    second = SMALL[SMALL.index("  - auxiliary") :]
+    with pytest.raises(ConfigError, match="transfers: something is named twice.*first"):
+        parse_plan(SMALL + second, where="p.yaml")
+
+
+def test_missing_packages_are_told_before_anything_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name: None if name == "pyarrow" else known(name))
+    with pytest.raises(ConfigError, match=r"pip install 'faprompt\[protocol\]'"):
+        parse_plan(SMALL, where="p.yaml")
 
 
 def test_no_such_plan_names_the_shipped_ones(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import util
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,9 @@ def _check(plan: Plan, where: str) -> None:
             check()
         except ConfigError as error:
             raise ConfigError(f"{where}: {key}: {error}") from None
-    for key, values in (("methods", plan.methods), ("seeds", plan.seeds)):
+    names = tuple(transfer.name for transfer in plan.transfers)
+    unique = (("methods", plan.methods), ("seeds", plan.seeds), ("transfers", names))
+    for key, values in unique:
         if len(set(values)) < len(values):
             raise ConfigError(f"{where}: {key}: something is named twice: {list(values)}")
     if plan.resamples < 100:
@@ -153,12 +156,13 @@ def _check_training(plan: Plan) -> None:
 
 
 def _yaml(text: str, where: str) -> dict[str, Any]:
-    try:
-        import yaml
-    except ImportError:
+    # pyarrow is needed last, after hours: tell now
+    if any(util.find_spec(package) is None for package in ("yaml", "pyarrow")):
         raise ConfigError(
             "plans need PyYAML and pyarrow; install them with: pip install 'faprompt[protocol]'"
-        ) from None
+        )
+    import yaml
+
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
