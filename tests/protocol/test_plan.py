@@ -72,7 +72,7 @@ def test_errors_name_file_and_key(old: str, new: str, message: str) -> None:
 
 def test_two_transfers_from_the_same_sets_are_refused() -> None:
     second = SMALL[SMALL.index("  - auxiliary") :]
-    with pytest.raises(ConfigError, match="transfers: something is named twice.*first"):
+    with pytest.raises(ConfigError, match=r"transfers: something is named twice.*first"):
         parse_plan(SMALL + second, where="p.yaml")
 
 
