@@ -19,6 +19,7 @@ COMMANDS = (
     "models",
     "verify",
     "pretrain",
+    "datasets",
 )
 """Modules of this folder, in the order of ``faprompt --help``. Each registers itself on import."""
 

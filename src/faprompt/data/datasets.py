@@ -4,7 +4,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
-from faprompt.data.layouts import LAYOUTS, Layout
+from faprompt.data.layouts import DETECTED, LAYOUTS, Layout
 from faprompt.data.samples import Dataset
 from faprompt.errors import ConfigError, DataError
 
@@ -55,10 +55,10 @@ def _parse(spec: str | Path) -> tuple[Layout | None, Path]:
 
 
 def _detect(path: Path) -> Layout:
-    for layout in LAYOUTS.values():
+    for layout in DETECTED:
         if layout.detects(path):
             return layout
-    looked = "; ".join(f"{layout.name}: {layout.looks}" for layout in LAYOUTS.values())
+    looked = "; ".join(f"{layout.name}: {layout.looks}" for layout in DETECTED)
     raise DataError(
         f"{path}: no known layout. Name one with LAYOUT:PATH, or give the folder one level up or "
         f"down. Looked for {looked}."

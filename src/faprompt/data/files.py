@@ -51,6 +51,18 @@ def find_folder(folder: Path, names: Iterable[str]) -> Path | None:
     return next((found[name] for name in names if name in found), None)
 
 
+def find_nested(folder: Path, place: str) -> Path | None:
+    """Return the folder at ``place`` (lower case, parts parted by ``/``), in any case.
+
+    ``.`` is the folder itself.
+    """
+    found: Path | None = folder
+    for part in place.split("/"):
+        if found is not None and part != ".":
+            found = find_folder(found, [part])
+    return found
+
+
 def index_masks(folder: Path | None) -> MaskIndex:
     """Index the mask files directly inside ``folder``."""
     return {path.stem.lower(): path for path in images_in(folder)} if folder else {}

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from faprompt.data.hashing import content_hash
 
@@ -15,6 +15,8 @@ MaskRule = Literal["nonzero", "above127", "auto"]
 half of the range. ``auto``: layouts anyone may fill: ``above127`` for a file that reaches the upper
 half, else ``nonzero`` (codes such as 0 and 1).
 """
+
+MASK_RULES: tuple[MaskRule, ...] = get_args(MaskRule)
 
 NORMAL_TYPE = "good"
 """``anomaly_type`` of normal samples."""

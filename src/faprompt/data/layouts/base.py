@@ -9,6 +9,11 @@ from faprompt.data.layouts.names import SPLIT_NAMES
 from faprompt.data.samples import Sample
 
 
+def never(_: Path) -> bool:
+    """For ``certain``: others lay out their folders alike, so the layout has to be named."""
+    return False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
     """One way in which data sets are laid out on disk.

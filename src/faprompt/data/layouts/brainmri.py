@@ -2,9 +2,13 @@
 
 Kaggle's archive holds the images twice, the second time in ``brain_tumor_dataset``; the copy beside
 it is enough.
+
+Br35H (Hamada 2020, Kaggle ``ahmedhamada0/brain-tumor-detection``) has the same two folders beside
+``pred/``, whose images have no label and are not test samples.
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from faprompt.data.files import find_folder, images_in
@@ -39,6 +43,10 @@ def _read(root: Path) -> tuple[Sample, ...]:
     )
 
 
+def _is_br35h(path: Path) -> bool:
+    return find_folder(path, ["pred"]) is not None and _certain(path)
+
+
 BRAINMRI = Layout(
     name="brainmri",
     looks="yes/ and no/ with images",
@@ -46,3 +54,4 @@ BRAINMRI = Layout(
     read_root=_read,
     certain=_certain,
 )
+BR35H = replace(BRAINMRI, name="br35h", certain=_is_br35h)

@@ -5,40 +5,23 @@ Learnt from datasets.simula.no/kvasir-seg.
 
 from pathlib import Path
 
-from faprompt.data.files import find_folder, find_mask, images_in, index_masks
-from faprompt.data.layouts.base import Layout
-from faprompt.data.samples import Sample
+from faprompt.data.files import images_in
+from faprompt.data.layouts.pairs import find_pair, pairs_layout
 
-
-def _fits(path: Path) -> bool:
-    return all(find_folder(path, [name]) for name in ("images", "masks"))
+_PLACES = (("images", "masks"),)
 
 
 def _certain(path: Path) -> bool:
     """Images beside masks may be anything; hardly anyone else stores masks as JPEG."""
-    masks = images_in(find_folder(path, ["masks"]) or path / "masks")
-    return _fits(path) and bool(masks) and all(p.suffix.lower() == ".jpg" for p in masks)
+    found = find_pair(path, _PLACES)
+    masks = images_in(found[1]) if found else []
+    return bool(masks) and all(p.suffix.lower() == ".jpg" for p in masks)
 
 
-def _read(root: Path) -> tuple[Sample, ...]:
-    masks = index_masks(find_folder(root, ["masks"]))
-    return tuple(
-        Sample(
-            image_path=path,
-            class_name="colon",
-            label=1,
-            anomaly_type="polyp",
-            mask_path=find_mask(masks, path.stem),
-            mask_rule="above127",
-        )
-        for path in images_in(find_folder(root, ["images"]) or root / "images")
-    )
-
-
-KVASIR = Layout(
-    name="kvasir",
+KVASIR = pairs_layout(
+    "kvasir",
     looks="images/*.jpg with masks/*.jpg of the same names",
-    fits=_fits,
-    read_root=_read,
+    places=_PLACES,
+    of=("colon", "polyp"),
     certain=_certain,
 )

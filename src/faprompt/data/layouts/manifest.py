@@ -1,7 +1,7 @@
 """A manifest: one image per line of a CSV file, or per object of a JSONL file.
 
-Columns (other names for them in ``_COLUMNS``; only ``path`` is needed): path, label, mask, class,
-type. Relative paths are relative to the manifest.
+Columns (other names for them in ``_COLUMNS``; only ``path`` is needed): path, label, mask,
+mask_rule (see ``MaskRule``), class, type. Relative paths are relative to the manifest.
 """
 
 import csv
@@ -15,7 +15,14 @@ from typing import Any
 from faprompt.data.files import is_stray
 from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.names import label_of
-from faprompt.data.samples import ANOMALOUS_TYPE, NORMAL_TYPE, UNKNOWN_TYPE, Sample
+from faprompt.data.samples import (
+    ANOMALOUS_TYPE,
+    MASK_RULES,
+    NORMAL_TYPE,
+    UNKNOWN_TYPE,
+    MaskRule,
+    Sample,
+)
 from faprompt.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -25,6 +32,7 @@ _COLUMNS = {
     "label": ("label", "anomaly", "is_anomalous", "gt_label"),
     "mask": ("mask", "mask_path", "gt_mask"),
     "class": ("class", "class_name", "cls_name", "category", "object"),
+    "mask_rule": ("mask_rule",),
     "type": ("type", "anomaly_type", "specie_name", "defect_type", "defect"),
 }
 _MEANING = {name: column for column, names in _COLUMNS.items() for name in names}
@@ -138,7 +146,20 @@ def _sample(file: Path, line: int, row: dict[str, Any]) -> Sample:
         label=label,
         anomaly_type=row.get("type") or default_type,
         mask_path=resolve(file.parent, row["mask"]) if row.get("mask") else None,
+        mask_rule=mask_rule(f"{file}: line {line}", row.get("mask_rule")),
     )
+
+
+def mask_rule(where: str, value: Any) -> MaskRule:
+    """Return the rule that a list names; none means ``auto``.
+
+    Raises:
+        DataError: there is no such rule.
+    """
+    rule = next((rule for rule in MASK_RULES if rule == (value or "auto")), None)
+    if rule is None:
+        raise DataError(f"{where}: mask_rule {value!r}; needed is one of {', '.join(MASK_RULES)}")
+    return rule
 
 
 def _label(file: Path, line: int, value: Any) -> int | None:

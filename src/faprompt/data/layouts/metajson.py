@@ -1,7 +1,8 @@
 """AnomalyCLIP's ``meta.json``: lists of samples per split and class, paths relative to it.
 
 Learnt from the repository zqhang/AnomalyCLIP (generate_dataset_json): ``{"train": {class: [...]},
-"test": {class: [{"img_path", "mask_path", "cls_name", "specie_name", "anomaly"}]}}``.
+"test": {class: [{"img_path", "mask_path", "cls_name", "specie_name", "anomaly"}]}}``. A
+``mask_rule`` of ours may stand beside them.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Any
 
 from faprompt.data.files import is_stray
 from faprompt.data.layouts.base import Layout
-from faprompt.data.layouts.manifest import resolve
+from faprompt.data.layouts.manifest import mask_rule, resolve
 from faprompt.data.samples import ANOMALOUS_TYPE, NORMAL_TYPE, Sample
 from faprompt.errors import DataError
 
@@ -68,6 +69,7 @@ def _sample(file: Path, where: str, entry: Any) -> Sample:
         label=int(label),
         anomaly_type=str(entry.get("specie_name") or ANOMALOUS_TYPE) if label else NORMAL_TYPE,
         mask_path=resolve(file.parent, mask) if mask else None,
+        mask_rule=mask_rule(f"{file}: {where}", entry.get("mask_rule")),
     )
 
 

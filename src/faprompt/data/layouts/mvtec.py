@@ -2,8 +2,13 @@
 
 Learnt from MVTec AD (Bergmann et al. 2019, mvtec.com). Only the test split is read: the normal
 images of ``train`` are not test samples. BSData's copies have one class, without a class folder.
+
+The same layout, to be named: MPDD (Jezek et al. 2021, repository stepanje/MPDD), BTAD (Mishra et
+al. 2021, repository pankajmishra000/VT-ADL: types ``ok`` and ``ko``, classes 01 to 03) and
+DTD-Synthetic (Aota et al. 2023, repository toshimichi-aota/ZSN: 12 textures).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from faprompt.data.files import (
@@ -13,7 +18,7 @@ from faprompt.data.files import (
     index_masks,
     subfolders,
 )
-from faprompt.data.layouts.base import Layout
+from faprompt.data.layouts.base import Layout, never
 from faprompt.data.layouts.names import NORMAL_NAMES
 from faprompt.data.samples import NORMAL_TYPE, Sample
 
@@ -89,4 +94,11 @@ BSDATA = Layout(
     looks="test/good/ and test/pitting/ with images (Schlagenhauf 2021, in MVTec's layout)",
     fits=_is_bsdata,
     read_root=lambda path: tuple(read_class(path, "ball_screw")),
+)
+MPDD = replace(
+    MVTEC, name="mpdd", looks="<class>/test/<type>/ with images (MVTec's layout)", certain=never
+)
+BTAD = replace(MVTEC, name="btad", looks="<class>/test/ok/ and <class>/test/ko/", certain=never)
+DTD = replace(
+    MVTEC, name="dtd", looks="<texture>/test/<type>/ with images (MVTec's layout)", certain=never
 )
