@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from faprompt.data.datasets import load_dataset
+from faprompt.data.layouts import LAYOUTS
 from faprompt.errors import ConfigError
 from faprompt.protocol.plan import SHIPPED, load_plan, parse_plan
 
@@ -94,11 +95,9 @@ def test_shipped_plans_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -
     plan = load_plan(name)
     assert len(plan.seeds) >= 3
     assert "faprompt" in plan.methods
-    assert all(
-        data.spec.partition(":")[2].startswith("/sets/")
-        for transfer in plan.transfers
-        for data in (*transfer.auxiliary, *transfer.targets)
-    )
+    sets = [d.spec for t in plan.transfers for d in (*t.auxiliary, *t.targets)]
+    assert all(spec.partition(":")[0] in LAYOUTS for spec in sets)
+    assert all(spec.partition(":")[2].startswith("/sets/") for spec in sets)
 
 
 def test_the_paper_s_plan_has_its_19_sets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from faprompt.cli import options
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
-    from faprompt.protocol.overlaps import Find
     from faprompt.protocol.results import Results
     from faprompt.protocol.tables import Table
 
@@ -45,6 +44,7 @@ def benchmark(
     folder = out or Path("runs") / chosen.name
     from faprompt.cli.display import BenchmarkDisplay
     from faprompt.clip.weights import load_backbone
+    from faprompt.data.overlap import find_overlap
     from faprompt.protocol.outputs import PAGE, PARQUET, TEXT, write_outputs
     from faprompt.protocol.results import Results
     from faprompt.protocol.runner import Options, run_benchmark
@@ -62,7 +62,7 @@ def benchmark(
             )
             results = Results(outcome)
             command = f"faprompt benchmark {plan} --out {options.shown(folder)}"
-            write_outputs(results, folder, command=command, find=_find_overlap(), say=display.say)
+            write_outputs(results, folder, command=command, find=find_overlap, say=display.say)
         except KeyboardInterrupt:
             display.say(f"stopped; the same command continues {options.shown(folder)}")
             raise typer.Exit(130) from None
@@ -71,17 +71,6 @@ def benchmark(
         typer.echo(options.shown(folder / name))
     if outcome.failures or not results.keys:
         raise typer.Exit(1)
-
-
-def _find_overlap() -> "Find | None":
-    """What finds images in two sets alike; None where this build lacks it."""
-    from importlib import import_module, util
-
-    name = "faprompt.data.overlap"
-    if util.find_spec(name) is None:
-        return None
-    found: Find = import_module(name).find_overlap
-    return found
 
 
 def _summary(results: "Results") -> None:
