@@ -1,5 +1,6 @@
 """Tables, Markdown and page: complete, well-formed, self-contained and escaped."""
 
+import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -174,6 +175,11 @@ def test_parquet_has_a_row_per_figure_with_its_reason(results: Results, tmp_path
     assert by_key["faprompt", "BrainMRI", MEAN_CLASS, "image_auroc"]["images"] == 8
     assert "target missing" in by_key["blurred", "gone", MEAN_CLASS, "image_auroc"]["reason"]
     assert {row["source"] for row in rows} == {"ours"}
+    data = json.loads((tmp_path / "data.json").read_text())
+    assert {found["name"]: len(found["sha256"]) for found in data["sets"]} == dict.fromkeys(
+        ("source", EVIL, "BrainMRI"), 64
+    )
+    assert list(data["missing"]) == ["gone"]
     assert (tmp_path / "results.md").is_file()
     assert (tmp_path / "report.html").is_file()
 

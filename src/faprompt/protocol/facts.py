@@ -207,8 +207,9 @@ def headline(results: Results) -> str:
 
 def spread_note(results: Results) -> str:
     """What plus-minus and intervals mean."""
+    seeds = len(results.plan.seeds)
+    told = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "of one seed"
     return (
-        f"Figures are percent, mean ± standard deviation over {len(results.plan.seeds)} seeds "
-        "(methods that do not learn have one figure). Ranges are 95 % bootstrap intervals over "
+        f"Figures are percent, {told} (methods that do not learn have one figure). Ranges are 95 % bootstrap intervals over "
         f"images. 50 is guessing for AUROC, {percent(0.15)} for AUPRO."
     )
