@@ -12,13 +12,18 @@ from micro_training import make_folder
 from sklearn.metrics import roc_auc_score
 
 from faprompt.clip.weights import Backbone
+from faprompt.data.datasets import load_dataset
+from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset
 from faprompt.metrics.pixel import FPR_LIMIT
 from faprompt.protocol.curves import curve_of
+from faprompt.protocol.examples import EACH, choose
 from faprompt.protocol.material import Absent, Material, Present
 from faprompt.protocol.overlaps import findings
 from faprompt.protocol.results import Results
-from faprompt.protocol.runner import run_benchmark
+from faprompt.protocol.runner import Options, run_benchmark
+from faprompt.protocol.scoring import see
+from faprompt.training.feature_cache import ImageTower
 
 backbone, bright, sets = micro_protocol.backbone, micro_protocol.bright, micro_protocol.sets
 one_thread = micro_training.one_thread
@@ -83,6 +88,30 @@ def test_areas_below_curves_are_the_metrics(
         assert np.trapezoid(curve, np.linspace(0, limit, curve.size)) == pytest.approx(
             area, abs=0.02
         )
+
+
+def test_examples_are_the_best_and_the_worst_by_their_own_maps(
+    backbone: Backbone, bright: dict[str, Bright], tmp_path: Path
+) -> None:
+    make_folder(tmp_path / "one", each=7, seed=4)
+    plan = make_plan(tmp_path, targets=("one",), methods=("blurred",))
+    outcome = run_benchmark(plan, tmp_path / "out", backbone, options=Options(batch_size=1))
+    (part,) = outcome.store.parts(str(outcome.entries[0].cell))
+    tower, areas, normal = ImageTower(backbone, 64), {}, {}
+    for sample in load_dataset(tmp_path / "one").samples:
+        mask = read_mask(sample, 64)
+        score, maps = bright["blurred"].score(
+            see(tower, [tower.read(sample.image_path)], frozenset({1, 2}))
+        )
+        name = f"{sample.image_path.parent.name}/{sample.image_path.name}"
+        if sample.label == 0:
+            normal[name] = score.item()
+        elif mask is not None:
+            areas[name] = roc_auc_score(mask.ravel(), maps[0].numpy().ravel())
+    ranked = sorted(areas, key=lambda name: -areas[name])
+    chosen = [example.path for example in choose([part])]
+    suspicious = max(normal, key=lambda name: normal[name])
+    assert chosen == [*ranked[:EACH], *ranked[-EACH:], suspicious]
 
 
 @dataclass

@@ -15,12 +15,13 @@ from micro_training import make_folder
 from faprompt.clip.weights import Backbone
 from faprompt.data.datasets import load_dataset
 from faprompt.data.masks import read_mask
-from faprompt.errors import OutputError
+from faprompt.errors import OutputError, TrainingError
 from faprompt.metrics.pixel import pixel_metrics
 from faprompt.protocol.cells import CellStore
 from faprompt.protocol.methods import METHODS
 from faprompt.protocol.rivals.base import Method
 from faprompt.protocol.runner import Options, Outcome, Watcher, run_benchmark
+from faprompt.protocol.training import School
 from faprompt.training.feature_cache import ImageTower
 from faprompt.training.run import Watcher as TrainingWatcher
 
@@ -195,6 +196,27 @@ def test_without_auxiliary_data_the_others_are_still_compared(
     outcome = run_benchmark(plan, tmp_path / "out", backbone, options=FAST)
     assert {e.method: bool(e.cell) for e in outcome.entries} == {"bright": True, "faprompt": False}
     assert "auxiliary set missing: source" in str(outcome.failures[0].reason)
+
+
+def test_a_method_that_cannot_learn_fails_alone(
+    backbone: Backbone,
+    bright: dict[str, Bright],
+    sets: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise TrainingError("the loss is not finite")
+
+    monkeypatch.setattr(School, "learned", fail)
+    said: list[str] = []
+    plan = make_plan(sets, methods=("faprompt", "bright"), targets=("one",), seeds=(1,))
+    watcher = Watcher(say=said.append)
+    outcome = run_benchmark(plan, tmp_path, backbone, options=FAST, watcher=watcher)
+    assert {e.method: bool(e.cell) for e in outcome.entries} == {"faprompt": False, "bright": True}
+    (failure,) = outcome.failures
+    assert failure.reason == "learning failed: the loss is not finite"
+    assert "failed: FAPrompt, seed 1, on source: the loss is not finite" in said
 
 
 def test_a_method_whose_maps_are_not_numbers_fails_alone(

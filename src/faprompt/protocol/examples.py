@@ -25,7 +25,7 @@ from faprompt.protocol.cells import ClassPart, recipe_hash
 from faprompt.protocol.material import Present
 from faprompt.protocol.methods import get_method
 from faprompt.protocol.results import Key, Results
-from faprompt.protocol.scoring import see, short_path
+from faprompt.protocol.scoring import blocks_of, see, short_path
 from faprompt.protocol.tables import title_of
 from faprompt.training.feature_cache import ImageTower
 
@@ -143,19 +143,19 @@ def _maps(
     outcome = results.outcome
     tower = ImageTower(outcome.backbone, outcome.input_size)
     pixels = [tower.read(sample.image_path) for sample in samples]
-    made = []
+    scorers = []
     for method in methods:
         entry = next(e for e in results.entries(key, method) if e.cell)
-        scorer = get_method(method).scorer(
-            outcome.backbone,
-            entry.checkpoint,
-            input_size=outcome.input_size,
-            blur_sigma=results.plan.blur_sigma,
+        scorers.append(
+            get_method(method).scorer(
+                outcome.backbone,
+                entry.checkpoint,
+                input_size=outcome.input_size,
+                blur_sigma=results.plan.blur_sigma,
+            )
         )
-        last = len(outcome.backbone.clip.visual.transformer.resblocks) - 1
-        seen = see(tower, pixels, scorer.blocks | {last})
-        made.append(scorer.score(seen)[1].numpy())
-    maps = np.stack(made)
+    seen = see(tower, pixels, blocks_of(tower, scorers))
+    maps = np.stack([scorer.score(seen)[1].numpy() for scorer in scorers])
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, maps.astype(np.float16), allow_pickle=False)
     return maps.astype(np.float16).astype(np.float32)  # the same as when they are read again

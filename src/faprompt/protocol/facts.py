@@ -210,6 +210,7 @@ def spread_note(results: Results) -> str:
     seeds = len(results.plan.seeds)
     told = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "of one seed"
     return (
-        f"Figures are percent, {told} (methods that do not learn have one figure). Ranges are 95 % bootstrap intervals over "
-        f"images. 50 is guessing for AUROC, {percent(0.15)} for AUPRO."
+        f"Figures are percent, {told} (methods that do not learn have one figure). "
+        "Ranges are 95 % bootstrap intervals over images. "
+        f"50 is guessing for AUROC, {percent(0.15)} for AUPRO."
     )

@@ -5,7 +5,7 @@ holds one batch. Shapes: B images, S input side in pixels.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,7 @@ class _Pass:
         self.unreadable: dict[str, str] = {}
         self.tower_seconds = 0.0
         self._ledgers = {name: _Ledger(scorer, MapSpool()) for name, scorer in scorers.items()}
-        layers = len(reading.tower.backbone.clip.visual.transformer.resblocks)
-        asked = (scorer.blocks for scorer in scorers.values())
-        self.blocks = frozenset({layers - 1}.union(*asked))
+        self.blocks = blocks_of(reading.tower, scorers.values())
 
     def __enter__(self) -> "_Pass":
         return self
@@ -133,6 +131,8 @@ class _Pass:
     def _batch(self, batch: list[tuple[Sample, Tensor, Mask | None]]) -> None:
         started = time.perf_counter()
         seen = see(self.reading.tower, [pixels for _, pixels, _ in batch], self.blocks)
+        if seen.pixels.is_cuda:
+            torch.cuda.synchronize(seen.pixels.device)  # else its time is counted to a method
         self.tower_seconds += time.perf_counter() - started
         for number, (_, _, mask) in enumerate(batch, start=self._images()):
             self.unknown_masks += mask is None
@@ -195,6 +195,12 @@ def _legacy(spool: MapSpool) -> tuple[float | None, str | None]:
         return legacy_aupro(lambda: spool), None
     except MetricError as error:
         return None, str(error)
+
+
+def blocks_of(tower: ImageTower, scorers: Iterable[Scorer]) -> frozenset[int]:
+    """Blocks that some scorer reads; the last one is always among them."""
+    last = len(tower.backbone.clip.visual.transformer.resblocks) - 1
+    return frozenset({last}.union(*(scorer.blocks for scorer in scorers)))
 
 
 def short_path(path: Path, root: Path) -> str:
