@@ -30,17 +30,20 @@ def list_datasets() -> None:
 
     from faprompt.data.catalogue import CATALOGUE
 
-    table = Table(title="Counts: normal + anomalous test images", title_justify="left")
-    for column in ("name", "kind", "classes", "levels", "counts", "in the paper", "licence"):
-        numeric = column in {"classes", "counts", "in the paper"}
-        table.add_column(column, justify="right" if numeric else "left")
-    table.add_column("where to get it", overflow="fold")
+    table = Table(box=None, header_style="bold")
+    for column in ("name", "kind", "classes", "levels", "counts", "paper", "licence"):
+        numeric = column in {"classes", "counts", "paper"}
+        wraps = column in {"levels", "licence"}
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=not wraps)
     for entry in CATALOGUE.values():
+        counts = _pair(entry.counts, missing="-"), _pair(entry.paper, missing="")
         levels = ", ".join(entry.levels)
-        counts, paper = _pair(entry.counts), _pair(entry.paper, missing="")
-        facts = (str(entry.classes), levels, counts, paper, entry.licence, entry.where)
-        table.add_row(entry.name, entry.kind, *facts)
+        table.add_row(entry.name, entry.kind, str(entry.classes), levels, *counts, entry.licence)
     Console().print(table)
+    typer.echo("\nCounts: normal + anomalous test images as distributed; paper: where it differs.")
+    typer.echo("Where to get them:")
+    for entry in CATALOGUE.values():
+        typer.echo(f"  {entry.name:<12} {entry.title}: {entry.where}")
 
 
 @datasets.command()
@@ -106,7 +109,7 @@ def _load(name: str, path: Path) -> "Dataset":
     return load_dataset(f"{name}:{path}")
 
 
-def _pair(counts: tuple[int, int] | None, missing: str = "not confirmed") -> str:
+def _pair(counts: tuple[int, int] | None, *, missing: str) -> str:
     return missing if counts is None else f"{counts[0]} + {counts[1]}"
 
 
@@ -148,18 +151,24 @@ def _print_check(dataset: "Dataset", found: "Check") -> None:
     if found.sizes:
         (width, height), (widest, highest) = found.sizes
         typer.echo(f"width {width} to {widest}, height {height} to {highest} pixels")
+    _print_findings(found)
+    for problem in found.problems:
+        typer.secho(f"problem: {problem}", fg=typer.colors.RED)
+    if not found.problems:
+        known = found.expected is not None and found.expected.counts is not None
+        typer.echo("fine" if known else "fine as far as is known: no counts to compare with")
+
+
+def _print_findings(found: "Check") -> None:
     for key, items in _findings(found).items():
+        if key == "without_mask" and found.expected and not found.needs_masks:
+            continue  # evaluated on images alone
         if items:
             typer.echo(f"{key.replace('_', ' ')}: {len(items)}")
         for item in items[:SHOWN]:
             typer.echo(f"  {' = '.join(item) if isinstance(item, list) else item}")
         if len(items) > SHOWN:
             typer.echo(f"  and {len(items) - SHOWN} more (--json)")
-    for problem in found.problems:
-        typer.secho(f"problem: {problem}", fg=typer.colors.RED)
-    if not found.problems:
-        known = found.expected is not None and found.expected.counts is not None
-        typer.echo("fine" if known else "fine as far as is known: no counts to compare with")
 
 
 def _overlap_values(found: "Overlap") -> dict[str, Any]:

@@ -42,14 +42,15 @@ class Check:
         found = [*self._count_problems()]
         if self.unreadable:
             found.append(f"{len(self.unreadable)} files cannot be used")
-        if self.without_mask and self._needs_masks:
+        if self.without_mask and self.needs_masks:
             found.append(f"{len(self.without_mask)} anomalous images without a mask")
         if self.contradictions:
             found.append(f"{len(self.contradictions)} images are both normal and anomalous")
         return tuple(found)
 
     @property
-    def _needs_masks(self) -> bool:
+    def needs_masks(self) -> bool:
+        """Whether pixels of this data set are evaluated."""
         return self.expected is not None and "pixel" in self.expected.levels
 
     def _count_problems(self) -> list[str]:

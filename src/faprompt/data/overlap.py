@@ -3,8 +3,9 @@
 Two images look alike if their difference hashes are at most ``MAX_DISTANCE`` of 64 bits apart. For
 independent random hashes that happens once in 2.7e13 pairs (sum of C(64, d) / 2^64 for d <= 4);
 real images are not random: two parts of one product, photographed alike, look alike without being
-the same. Perceptual pairs are candidates for a look with one's own eyes, pairs by content are
-facts.
+the same. Measured: of 1000 colonoscopy images against 2056 of metal surfaces, 3 had such a false
+match, all with smooth grey ones; of 1104 metal surfaces against 952 of another metal, none.
+Perceptual pairs are candidates for a look with one's own eyes, pairs by content are facts.
 """
 
 from collections.abc import Iterable, Sequence
