@@ -1,9 +1,12 @@
-"""What a training run shows on the terminal."""
+"""What training runs and comparisons show on the terminal."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from faprompt.protocol.runner import Watcher as BenchmarkWatcher
     from faprompt.training.run import Watcher
 
 
@@ -40,6 +43,13 @@ class TrainingDisplay:
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
+
+    def forget(self) -> None:
+        """Take the bars of a run away; another may follow."""
+        for task in (self._cache_task, self._train_task):
+            if task is not None:
+                self.progress.remove_task(task)
+        self._cache_task = self._train_task = None
 
     def say(self, text: str) -> None:
         """One line above the bars."""
@@ -91,5 +101,46 @@ class TrainingDisplay:
         )
 
     def _speed(self, task: Any, images: int) -> str:
-        speed = self.progress.tasks[task].speed
+        speed = next(t.speed for t in self.progress.tasks if t.id == task)
         return f"{speed * images:.1f} images/s" if speed else ""
+
+
+class BenchmarkDisplay:
+    """Progress of a comparison: one bar at a time, a line for what is worth keeping."""
+
+    def __init__(self) -> None:
+        self.training = TrainingDisplay()
+        self.say = self.training.say
+        self._task: Any = None
+
+    def __enter__(self) -> "BenchmarkDisplay":
+        self.training.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._forget()
+        self.training.__exit__(*error)
+
+    def benchmark_watcher(self) -> "BenchmarkWatcher":
+        """Callbacks that show a comparison."""
+        from faprompt.protocol.runner import Watcher as BenchmarkWatcher
+
+        return BenchmarkWatcher(say=self.say, training=self._training, scoring=self._scoring)
+
+    def _training(self, title: str) -> "Watcher":
+        self._forget()
+        self.say(f"learning: {title}")
+        return self.training.watcher()
+
+    def _scoring(self, title: str, images: int) -> "Callable[[int], None]":
+        self._forget()
+        self.say(f"scoring: {title}")
+        progress = self.training.progress
+        self._task = task = self.training.add(title, images)
+        return lambda count: progress.advance(task, count)
+
+    def _forget(self) -> None:
+        self.training.forget()
+        if self._task is not None:
+            self.training.progress.remove_task(self._task)
+        self._task = None

@@ -14,6 +14,7 @@ COMMANDS = (
     "predict",
     "evaluate",
     "train",
+    "benchmark",
     "import_checkpoint",
     "datasets",
     "models",

@@ -146,7 +146,7 @@ _ENTRIES = (
         levels=_BOTH,
         counts=(357, 947),
         licence=_ASK,
-        where="github.com/toshimichi-aota/ZSN",
+        where="linked from Aota et al., WACV 2023 (Zero-Shot Versus Many-Shot)",
     ),
     Entry(
         name="magnetictile",

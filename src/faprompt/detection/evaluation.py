@@ -142,7 +142,15 @@ def evaluate(
             run = _Run(detector, settings, spool, unreadable)
             run.score(samples, progress)
             if run.scores:
-                results.append(_class_result(name, run, settings))
+                results.append(
+                    class_result(
+                        name,
+                        run.scores,
+                        spool,
+                        unknown_masks=run.unknown_masks,
+                        fpr_limit=settings.fpr_limit,
+                    )
+                )
     if not results:
         raise DataError(
             f"{dataset.root}: no readable labelled images to evaluate; images in a plain folder "
@@ -203,9 +211,25 @@ class _Run:
                 self.spool.append(array, mask)
 
 
-def _class_result(name: str, run: _Run, settings: Settings) -> ClassResult:
-    labels = np.array([label for _, label, _ in run.scores])
-    scores = np.array([score for _, _, score in run.scores])
+def class_result(
+    name: str,
+    image_scores: Sequence[tuple[str, int, float]],
+    spool: MapSpool,
+    *,
+    unknown_masks: int = 0,
+    fpr_limit: float = FPR_LIMIT,
+) -> ClassResult:
+    """All figures of one class, undefined ones with the reason.
+
+    Args:
+        name: Of the class.
+        image_scores: Image path, label and score.
+        spool: Maps and masks of the images whose mask is known.
+        unknown_masks: How many images have none.
+        fpr_limit: See ``PixelMetrics``.
+    """
+    labels = np.array([label for _, label, _ in image_scores])
+    scores = np.array([score for _, _, score in image_scores])
     values: dict[str, float | None] = {}
     undefined: dict[str, str] = {}
     for metric, function in IMAGE_METRICS.items():
@@ -213,9 +237,9 @@ def _class_result(name: str, run: _Run, settings: Settings) -> ClassResult:
             values[metric] = function(scores, labels)
         except MetricError as error:
             values[metric], undefined[metric] = None, str(error)
-    pixels = pixel_metrics(lambda: iter(run.spool), fpr_limit=settings.fpr_limit)
+    pixels = pixel_metrics(lambda: iter(spool), fpr_limit=fpr_limit)
     values |= {metric: getattr(pixels, metric) for metric in PIXEL_METRICS}
-    undefined |= _pixel_reasons(pixels, run)
+    undefined |= _pixel_reasons(pixels, unknown_masks)
     return ClassResult(
         name=name,
         values=values,
@@ -223,13 +247,13 @@ def _class_result(name: str, run: _Run, settings: Settings) -> ClassResult:
         error_limits=pixels.error_limits,
         normal=int((labels == 0).sum()),
         anomalous=int((labels == 1).sum()),
-        unknown_masks=run.unknown_masks,
-        scores=run.scores,
+        unknown_masks=unknown_masks,
+        scores=list(image_scores),
     )
 
 
-def _pixel_reasons(pixels: PixelResult, run: _Run) -> dict[str, str]:
-    if run.unknown_masks and not pixels.regions:
-        reason = f"no anomalous image has a known mask ({run.unknown_masks} unknown)"
+def _pixel_reasons(pixels: PixelResult, unknown_masks: int) -> dict[str, str]:
+    if unknown_masks and not pixels.regions:
+        reason = f"no anomalous image has a known mask ({unknown_masks} unknown)"
         return dict.fromkeys(pixels.undefined, reason)
     return pixels.undefined

@@ -91,19 +91,33 @@ def render_page(page: Page) -> str:
         True
     """
     top = "".join([_figures(page.figures), _strips(page.cards), _bars(page.bars)])
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
-        f'<title>{escape(page.title)}</title>\n<link rel="icon" href="data:,">\n'
-        f"<style>{CSS}.scale{{background-image:{scale_gradient()}}}</style>\n</head>\n<body>\n"
+    body = (
         f'<header class="wrap">\n<h1>{escape(page.title)}</h1>\n'
         f'<div class="intro">{_paragraphs(page.intro)}</div>\n</header>\n<main class="wrap">\n'
         + (f'<div class="top">{top}</div>\n' if top else "")
         + _reading(page.reading)
         + _groups(page.cards)
-        + f'</main>\n<footer class="wrap">{_paragraphs(page.footer)}</footer>\n</body>\n</html>\n'
+        + f'</main>\n<footer class="wrap">{_paragraphs(page.footer)}</footer>\n'
+    )
+    return document(page.title, body)
+
+
+def document(title: str, body: str, *, style: str = "") -> str:
+    """A whole self-contained document around a body of HTML.
+
+    Args:
+        title: Plain text.
+        body: HTML whose texts are escaped.
+        style: CSS in addition to that of every page.
+    """
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
+        f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n'
+        f"<style>{CSS}.scale{{background-image:{scale_gradient()}}}{style}</style>\n</head>\n"
+        f"<body>\n{body}</body>\n</html>\n"
     )
 
 
@@ -193,7 +207,7 @@ def _groups(cards: Iterable[Card]) -> str:
     ordered = sorted(cards, key=lambda card: (card.group, -card.scores[0][1], card.title))
     return "".join(
         f"<section>\n<h2>{escape(group)} <small>{_counts(members)}</small></h2>\n"
-        f'<div class="cards">\n{"".join(map(_card, members))}</div>\n</section>\n'
+        f'<div class="cards">\n{"".join(map(card_html, members))}</div>\n</section>\n'
         for group, found in groupby(ordered, key=lambda card: card.group)
         if (members := list(found))
     )
@@ -206,7 +220,8 @@ def _counts(cards: Sequence[Card]) -> str:
     return f"{len(cards) - anomalous} good, {anomalous} with a defect"
 
 
-def _card(card: Card) -> str:
+def card_html(card: Card) -> str:
+    """One card as HTML."""
     kind = {True: " bad", False: " good", None: ""}[card.anomalous]
     tag = f'<span class="tag{kind}">{escape(card.tag)}</span>' if card.tag else ""
     scores = "".join(

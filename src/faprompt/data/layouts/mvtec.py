@@ -5,7 +5,7 @@ images of ``train`` are not test samples. BSData's copies have one class, withou
 
 The same layout, to be named: MPDD (Jezek et al. 2021, repository stepanje/MPDD), BTAD (Mishra et
 al. 2021, repository pankajmishra000/VT-ADL: types ``ok`` and ``ko``, classes 01 to 03) and
-DTD-Synthetic (Aota et al. 2023, repository toshimichi-aota/ZSN: 12 textures).
+DTD-Synthetic (Aota et al., WACV 2023: 12 textures).
 """
 
 from dataclasses import replace
