@@ -58,6 +58,7 @@ SCENE_KINDS = (
     SceneKind("circuit", "train", "parts", ("circuit board", "board", "electronics")),
     SceneKind("head_slice", "train", "scan", ("brain", "head", "slice", "scan"), 1.5),
     SceneKind("wet_tissue", "train", "wet", ("tissue", "mucosa", "bowel", "endoscopy"), 1.5),
+    SceneKind("skin", "train", "wet", ("skin", "tissue"), 1.0),
     SceneKind("radiograph", "train", "scan", ("radiograph", "bones", "x-ray")),
     SceneKind("photo_surface", "train", "photo", ("surface", "material", "texture"), 4.0),
     SceneKind("photo_scene", "train", "photo", ("photograph", "scene", "picture"), 2.0),

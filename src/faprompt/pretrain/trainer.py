@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from faprompt.clip.compute import DTYPES
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, get_spec
 from faprompt.clip.tokenizer import Tokenizer, load_tokenizer
@@ -124,7 +125,7 @@ class Pretraining:
         """Loss terms and gradients of one part of the step."""
         torch.set_num_threads(1)
         batch = self.maker.make(self.steps, part)
-        terms = loss_terms(self.clip, batch)
+        terms = loss_terms(self.clip, batch, DTYPES[self.recipe.precision])
         weights = asdict(self.recipe.weights)
         loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         gradients = torch.autograd.grad(loss, list(self.clip.parameters()))
@@ -133,7 +134,7 @@ class Pretraining:
     def _learn(self, gradients: Sequence[Tensor | float]) -> None:
         for group in self.optimiser.param_groups:
             warm = min(1.0, (self.steps + 1) / max(1, self.recipe.warmup_steps))
-            group["lr"] = self.recipe.learning_rate * warm
+            group["lr"] = self.recipe.learning_rate * self.recipe.stage_at(self.steps).rate * warm
         for parameter, gradient in zip(self.clip.parameters(), gradients, strict=True):
             parameter.grad = torch.as_tensor(gradient)
         nn.utils.clip_grad_norm_(self.clip.parameters(), self.recipe.gradient_norm)
@@ -214,7 +215,7 @@ def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False
                 folder,
                 {
                     "step": run.steps,
-                    "size": run.recipe.size_at(run.steps - 1),
+                    "size": run.recipe.stage_at(run.steps - 1).size,
                     **{name: round(value, 4) for name, value in terms.items()},
                 },
             )
