@@ -38,6 +38,14 @@ class PhotoBank:
         groups = {name: index.to(device) for name, index in self.groups.items()}
         return PhotoBank(self.pixels.to(device), groups, self.names)
 
+    def part(self, *, heldout: bool) -> "PhotoBank":
+        """Every tenth photograph of each group, or all the others."""
+        groups = {
+            name: index[(torch.arange(len(index), device=index.device) % 10 == 0) == heldout]
+            for name, index in self.groups.items()
+        }
+        return PhotoBank(self.pixels, groups, self.names)
+
     def crops(
         self,
         count: int,

@@ -25,7 +25,7 @@ from faprompt.pretrain.kinds import (
 )
 from faprompt.pretrain.photos import PhotoBank
 
-RENDERER_VERSION = 4
+RENDERER_VERSION = 5
 """Raised whenever the same seed gives other pictures."""
 
 LEAST_CHANGE = 0.04
@@ -112,7 +112,8 @@ class Renderer:
         for index in chosen.tolist():
             kind = self.kinds[index]
             possible = defects_of(kind.family)
-            pick = int(torch.randint(len(possible), (1,), generator=choice))
+            chances = torch.tensor([defect.weight for defect in possible])
+            pick = int(torch.multinomial(chances, 1, generator=choice))
             number = min(per_kind, left)
             canvas = Canvas(number, size, generator, self.photos)
             pieces.append(self._group(canvas, kind, possible[pick]))

@@ -83,7 +83,9 @@ class Pretraining:
         self.recipe, self.spec = recipe, spec or get_spec("tiny")
         self.tokenizer = tokenizer or load_tokenizer(self.spec)
         self.device = torch.device(device)
-        renderer = Renderer("train", photos=photos, device=self.device)
+        self.heldout_photos = photos and photos.part(heldout=True)
+        seen = photos and photos.part(heldout=False)
+        renderer = Renderer("train", photos=seen, device=self.device)
         self.maker = BatchMaker(renderer, recipe, self.spec, self.tokenizer)
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
@@ -220,7 +222,9 @@ def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False
                 },
             )
         if pace.score_steps and run.steps % pace.score_steps == 0:
-            score = score_heldout(run.averaged(), run.tokenizer)
+            score = score_heldout(
+                run.averaged(), run.tokenizer, photos=run.heldout_photos, scenes=96
+            )
             note(folder, {"step": run.steps, "event": "heldout", **asdict(score)})
         if time.monotonic() - saved > pace.save_minutes * 60:
             run.save(folder)
