@@ -66,7 +66,7 @@ def test_inputs_are_multiples_of_the_patch(spec: object) -> None:
 
 
 def test_dual_blocks_are_method_s() -> None:
-    assert DUAL_BLOCKS_OF_DEPTH == {12: 10, 24: 19, 32: 25}
+    assert DUAL_BLOCKS_OF_DEPTH == {8: 7, 12: 10, 24: 19, 32: 25}
     sizes = {14: 518, 16: 512, 32: 512}
     for name in CLIPS:
         assert get_spec(name).default_size == sizes[get_spec(name).patch_size]

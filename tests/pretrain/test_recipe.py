@@ -17,11 +17,11 @@ def test_sizes_follow_the_stages() -> None:
     recipe = Recipe(
         stages=(Stage(size=64, steps=2), Stage(size=96, steps=1), Stage(size=128, steps=0))
     )
-    assert [recipe.size_at(step) for step in range(5)] == [64, 64, 96, 128, 128]
+    assert [recipe.stage_at(step).size for step in range(5)] == [64, 64, 96, 128, 128]
 
 
 def test_the_last_size_stays_when_every_stage_ends() -> None:
-    assert Recipe(stages=(Stage(size=64, steps=2),)).size_at(99) == 64
+    assert Recipe(stages=(Stage(size=64, steps=2),)).stage_at(99).size == 64
 
 
 def test_digest_names_the_settings() -> None:

@@ -5,14 +5,14 @@ Shapes: B images, S input side in pixels, L patches, W tower width, D joint widt
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, interpolate
+from torch.nn.functional import interpolate
 
 from faprompt.clip.attention import LayerNorm, ResidualBlock, Transformer, normal_parameter
 from faprompt.clip.registry import ClipSpec
+from faprompt.clip.stem import ConvStem
 from faprompt.errors import ConfigError
 
 
@@ -53,29 +53,6 @@ class Reading:
 
 
 DEFAULT_READING = Reading()
-
-
-class ConvStem(nn.Module):
-    """Patches cut by stride-2 convolutions, which small towers learn faster from.
-
-    After "Early convolutions help transformers see better" (arXiv:2106.14881), without norms.
-    """
-
-    def __init__(self, width: int, patch_size: int) -> None:
-        super().__init__()
-        steps = patch_size.bit_length() - 1  # 16 = 2 ** 4
-        widths = [3] + [width >> (steps - 1 - i) for i in range(steps)]
-        self.layers = nn.ModuleList(
-            nn.Conv2d(a, b, kernel_size=3, stride=2, padding=1) for a, b in pairwise(widths)
-        )
-        self.project = nn.Conv2d(width, width, kernel_size=1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map (B, 3, S, S) to (B, W, S / patch, S / patch)."""
-        for layer in self.layers:
-            images = gelu(layer(images))
-        projected: Tensor = self.project(images)
-        return projected
 
 
 class ImageEncoder(nn.Module):

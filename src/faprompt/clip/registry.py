@@ -14,7 +14,7 @@ OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 INCEPTION_MEAN_STD = (0.5, 0.5, 0.5)  # LAION's ViT-L-14 alone was trained with it
 
-DUAL_BLOCKS_OF_DEPTH = {12: 10, 24: 19, 32: 25}
+DUAL_BLOCKS_OF_DEPTH = {8: 7, 12: 10, 24: 19, 32: 25}
 """Blocks with a local v-v stream, by depth of the image tower."""
 
 
@@ -66,7 +66,7 @@ class ClipSpec:
     mean: tuple[float, float, float] = OPENAI_MEAN
     std: tuple[float, float, float] = OPENAI_STD
     conv_stem: bool = False
-    """True: stride-2 convolutions cut the patches instead of one linear projection."""
+    """True: a small convolutional network cuts the patches instead of one linear projection."""
     hub_id: str | None = None
     """Repository on the Hugging Face hub, in the transformers layout."""
     licence: str = "MIT"
@@ -194,13 +194,13 @@ _SPECS = (
     ),
     ClipSpec(
         name="tiny",
-        image=TowerSize(layers=12, width=192, heads=3),
+        image=TowerSize(layers=8, width=192, heads=3),
         text=TowerSize(layers=10, width=128, heads=2),
         embed_dim=192,
         patch_size=16,
         native_size=256,
         default_size=256,
-        dual_blocks=DUAL_BLOCKS_OF_DEPTH[12],
+        dual_blocks=DUAL_BLOCKS_OF_DEPTH[8],
         quick_gelu=False,
         context_length=32,
         vocab_size=1207,

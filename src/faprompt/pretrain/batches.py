@@ -51,7 +51,7 @@ class BatchMaker:
         """The batch of one part of a step, both counted from 0."""
         recipe = self.recipe
         seed = recipe.seed * 1_000_000_007 + step * recipe.parts + part
-        size, scenes = recipe.size_at(step), recipe.scenes // recipe.parts
+        size, scenes = recipe.stage_at(step).size, recipe.scenes // recipe.parts
         rendered = self.renderer.render(seed, scenes, size, per_kind=recipe.scenes_per_kind)
         return batch_of(rendered, Random(seed), self.spec, self.tokenizer)
 

@@ -106,6 +106,25 @@ def wet_tissue(canvas: Canvas) -> Scene:
     return Scene(image, seen * (1 - lumen), torch.zeros_like(image))
 
 
+def skin(canvas: Canvas) -> Scene:
+    """Skin from near: fine creases, pores, a mottled tint, some hairs lying across."""
+    light = canvas.uniform(0.45, 0.95)
+    tint = torch.cat(
+        [light, light * canvas.uniform(0.6, 0.85), light * canvas.uniform(0.45, 0.8)], 1
+    )
+    mottle = 1 + canvas.fractal(1.6, 2.2) * canvas.uniform(0.01, 0.06, 3, 1, 1)
+    creases = relief(0.01 * canvas.fractal(0.6, 1.2), canvas.angle()) * canvas.uniform(0.1, 0.6)
+    image = tint * mottle * (1 + creases)
+    hairy = canvas.chance(0.5)
+    for _ in range(5):
+        u, v = canvas.rotated(canvas.angle())
+        bow = canvas.uniform(-0.4, 0.4) * u.square() + canvas.uniform(-0.9, 0.9)
+        hair = canvas.soft(canvas.uniform(0.004, 0.012) - (v - bow).abs())
+        hair = hair * ((u - canvas.uniform(-0.8, 0.8)).abs() < canvas.uniform(0.2, 0.9)) * hairy
+        image = mix(image, image * canvas.uniform(0.1, 0.5), hair)
+    return surface(image.clamp(0, 1))
+
+
 def cell_panel(canvas: Canvas) -> Scene:
     """A solar cell in its own light: grains, thin fingers, a few bus bars, dark gaps."""
     grains = canvas.fractal(1.0, 1.5, coarsest=4.0)

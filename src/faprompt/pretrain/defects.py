@@ -89,7 +89,7 @@ def crack(canvas: Canvas, scene: Scene) -> Damage:
 
 def hole(canvas: Canvas, scene: Scene) -> Damage:
     """A pit or a hole: dark inside, lit at one rim."""
-    inside = blob(canvas, scene.foreground, 0.035, 0.3)
+    inside = blob(canvas, scene.foreground, 0.02, 0.3)
     mask = canvas.soft(inside * 0.1, 1.5) * scene.foreground
     floor = torch.minimum(scene.image * 0.6, canvas.colour(0.2, 0.0, 0.3))
     rim = relief(inside.clamp(0, 0.4) * 0.15, canvas.angle())

@@ -34,6 +34,8 @@ class DefectKind:
     """Adjectives of the damaged thing: "a scratched object"."""
     nouns: tuple[str, ...]
     """What is there: "an object with a scratch"."""
+    weight: float = 1.0
+    """How often it comes; less for what often cannot be told from what is normal."""
 
 
 _SOLID: tuple[Family, ...] = ("surface", "object", "parts", "photo")
@@ -58,10 +60,11 @@ SCENE_KINDS = (
     SceneKind("circuit", "train", "parts", ("circuit board", "board", "electronics")),
     SceneKind("head_slice", "train", "scan", ("brain", "head", "slice", "scan"), 1.5),
     SceneKind("wet_tissue", "train", "wet", ("tissue", "mucosa", "bowel", "endoscopy"), 1.5),
+    SceneKind("skin", "train", "wet", ("skin", "tissue"), 1.0),
     SceneKind("radiograph", "train", "scan", ("radiograph", "bones", "x-ray")),
-    SceneKind("photo_surface", "train", "photo", ("surface", "material", "texture"), 4.0),
-    SceneKind("photo_scene", "train", "photo", ("photograph", "scene", "picture"), 2.0),
-    SceneKind("photo_object", "train", "object", ("object", "item", "product"), 3.0),
+    SceneKind("photo_surface", "train", "photo", ("surface", "material", "texture"), 6.0),
+    SceneKind("photo_scene", "train", "photo", ("photograph", "scene", "picture"), 6.0),
+    SceneKind("photo_object", "train", "object", ("object", "item", "product"), 5.0),
     SceneKind("marble", "heldout", "surface", ("marble", "stone")),
     SceneKind("mesh", "heldout", "surface", ("mesh", "grid", "net")),
     SceneKind("capsule", "heldout", "object", ("capsule", "pill")),
@@ -72,7 +75,8 @@ SCENE_KINDS = (
     SceneKind("denim", "example", "surface", ("denim", "fabric")),
     SceneKind("dial", "example", "object", ("dial", "gauge")),
 )
-"""Kinds whose name starts with ``photo_`` need photographs; the others are drawn from noise."""
+"""Kinds whose name starts with ``photo_`` need photographs; the others are drawn from noise. Those
+of ``photo_`` choose between recipes, too, with photographs that training does not see."""
 
 DEFECT_KINDS = (
     DefectKind("scratch", _SOLID, ("scratched", "scraped"), ("scratch",)),
@@ -85,14 +89,15 @@ DEFECT_KINDS = (
     DefectKind("fibre", _SOLID, ("soiled",), ("fibre", "hair")),
     DefectKind("chip", _THINGS, ("chipped", "broken"), ("broken edge", "chip")),
     DefectKind("missing", _THINGS, ("incomplete",), ("missing part",)),
-    DefectKind("bend", _SOLID, ("bent", "deformed"), ("bend", "deformation")),
+    DefectKind("bend", _SOLID, ("bent", "deformed"), ("bend", "deformation"), 0.4),
     DefectKind("patch", _SOLID, ("wrong",), ("wrong pattern", "foreign patch")),
-    DefectKind("smear", _SOLID, ("smeared", "worn"), ("smear", "worn area")),
+    DefectKind("smear", _SOLID, ("smeared", "worn"), ("smear", "worn area"), 0.7),
     DefectKind(
         "misprint",
         ("object", "parts", "photo"),
         ("misprinted", "shifted"),
         ("print error", "shift"),
+        0.4,
     ),
     DefectKind("lump", (*_SOLID, "wet"), ("swollen", "lumpy"), ("lump", "bump", "polyp")),
     DefectKind("bright_focus", _BODY, ("diseased", "abnormal"), ("bright lesion", "tumour")),
@@ -105,11 +110,13 @@ def scenes_of(split: Split, *, photos: bool) -> tuple[SceneKind, ...]:
     """Scene kinds of a split; without ``photos`` only those drawn from noise."""
     if split not in get_args(Split):
         raise ConfigError(f"unknown split {split!r}; known: {', '.join(get_args(Split))}")
-    return tuple(
-        kind
-        for kind in SCENE_KINDS
-        if kind.split == split and (photos or not kind.name.startswith("photo_"))
-    )
+    return tuple(kind for kind in SCENE_KINDS if _belongs(kind, split, photos=photos))
+
+
+def _belongs(kind: SceneKind, split: Split, *, photos: bool) -> bool:
+    if kind.name.startswith("photo_"):
+        return photos and split in {"train", "heldout"}
+    return kind.split == split
 
 
 def defects_of(family: Family) -> tuple[DefectKind, ...]:

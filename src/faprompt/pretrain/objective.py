@@ -8,19 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from faprompt.clip.image_encoder import ConvStem
 from faprompt.clip.model import Clip
+from faprompt.clip.stem import ConvStem, StemBlock
 from faprompt.pretrain import losses
 from faprompt.pretrain.batches import STATE_PAIRS, Batch
 
 
-def loss_terms(clip: Clip, batch: Batch) -> dict[str, Tensor]:
-    """The terms of the loss by the names of :class:`~faprompt.pretrain.recipe.LossWeights`."""
-    features = clip.visual.dual(batch.images)
-    text = clip.text(batch.tokens)  # (B + 2 * STATE_PAIRS, D)
+def loss_terms(clip: Clip, batch: Batch, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+    """The terms of the loss by the names of :class:`~faprompt.pretrain.recipe.LossWeights`.
+
+    The towers compute in ``dtype``; what compares their features does so in fp32.
+    """
+    with torch.autocast(batch.images.device.type, dtype, enabled=dtype != torch.float32):
+        features = clip.visual.dual(batch.images)
+        text = clip.text(batch.tokens).float()  # (B + 2 * STATE_PAIRS, D)
+    patches, image = features.patches().float(), features.image.float()  # (B, L, D), (B, D)
     own, normal, abnormal = text.split([len(batch.images), STATE_PAIRS, STATE_PAIRS])
     scenes = len(batch.images) // 2
-    patches = features.patches()  # (B, L, D)
     general = losses.abnormality_logits(patches, normal[batch.state], abnormal[batch.state])
     # An image against its own captions: that of its twin, and that with the defect's words.
     damaged, clean = own[:scenes].repeat(2, 1), own[scenes:].repeat(2, 1)
@@ -29,15 +33,13 @@ def loss_terms(clip: Clip, batch: Batch) -> dict[str, Tensor]:
     dense = [losses.dense_loss(general, batch.cover)]
     if bool(seen.any()):  # in a small part every defect may be invisible
         dense.append(losses.dense_loss(worded[seen], batch.cover[seen]))
-    whole = losses.abnormality_logits(
-        features.image[:, None], normal[batch.state], abnormal[batch.state]
-    )
+    whole = losses.abnormality_logits(image[:, None], normal[batch.state], abnormal[batch.state])
     return {
         "dense": torch.stack(dense).mean(),
         "image": losses.image_loss(whole[:, 0], batch.label),
         "peak": losses.peak_loss(general, batch.label),
-        "caption": losses.caption_loss(features.image, own, clip.logit_scale.exp(), batch.same),
-        "length": losses.length_loss(features.image),
+        "caption": losses.caption_loss(image, own, clip.logit_scale.exp(), batch.same),
+        "length": losses.length_loss(image),
     }
 
 
@@ -47,12 +49,8 @@ def initialised(clip: Clip) -> Clip:
     With torch's default the stem's patches would start at a hundredth of the position embeddings,
     and every image would look the same for the first hundreds of steps.
     """
-    stem = clip.visual.conv1
-    if isinstance(stem, ConvStem):
-        for layer in (*stem.layers, stem.project):
-            convolution: Any = layer
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)
+    if isinstance(clip.visual.conv1, ConvStem):
+        _initialise_stem(clip.visual.conv1)
     for tower in (clip.visual.transformer, clip.text.transformer):
         depth = len(tower.resblocks)
         for module in tower.resblocks:
@@ -65,6 +63,16 @@ def initialised(clip: Clip) -> Clip:
             for layer in (block.attn.out_proj, block.mlp.c_fc, block.mlp.c_proj):
                 nn.init.zeros_(layer.bias)
     return clip
+
+
+def _initialise_stem(stem: ConvStem) -> None:
+    for layer in stem.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    for block in stem.modules():
+        if isinstance(block, StemBlock):
+            block.conv2.weight.data.mul_(0.2)  # residual branches start small
 
 
 def parameter_groups(clip: Clip, weight_decay: float) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from faprompt.errors import DataError
 
 log = logging.getLogger(__name__)
 
-BANK_SIZE = 224
+BANK_SIZE = 320
 GROUPS = ("material", "object", "scene", "medical")
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -38,16 +38,34 @@ class PhotoBank:
         groups = {name: index.to(device) for name, index in self.groups.items()}
         return PhotoBank(self.pixels.to(device), groups, self.names)
 
+    def part(self, *, heldout: bool) -> "PhotoBank":
+        """Every tenth photograph of each group, or all the others."""
+        groups = {
+            name: index[(torch.arange(len(index), device=index.device) % 10 == 0) == heldout]
+            for name, index in self.groups.items()
+        }
+        return PhotoBank(self.pixels, groups, self.names)
+
     def crops(
-        self, count: int, size: int, generator: torch.Generator, groups: tuple[str, ...]
+        self,
+        count: int,
+        size: int,
+        generator: torch.Generator,
+        groups: tuple[str, ...],
+        *,
+        widest: float = 1.0,
     ) -> Tensor:
-        """Random crops (N, 3, S, S) in [0, 1], turned, mirrored and zoomed."""
+        """Random crops (N, 3, S, S) in [0, 1], turned, mirrored and zoomed.
+
+        ``widest`` is the largest share of a side that is shown; beyond 1 the photograph goes on
+        mirrored, which suits materials.
+        """
         device = generator.device
         index = torch.cat([self.groups[name] for name in groups if name in self.groups])
         pick = torch.randint(len(index), (count,), generator=generator, device=device)
         chosen = self.pixels[index[pick]].float() / 255
         number = torch.rand((count, 5), generator=generator, device=device)
-        zoom = 0.35 + 0.65 * number[:, 0]  # share of the side that the crop shows
+        zoom = 0.35 + (widest - 0.35) * number[:, 0]  # share of the side that the crop shows
         turn = (number[:, 1] * 4).floor() * (torch.pi / 2) + (number[:, 2] - 0.5) * 0.4
         zoom = zoom / (1 + 0.35 * (2 * number[:, 2] - 1).abs())  # a turned crop needs a margin
         mirror = torch.where(number[:, 3] < 0.5, 1.0, -1.0)

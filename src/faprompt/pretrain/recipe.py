@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from faprompt.clip.compute import DTYPES
 from faprompt.errors import ConfigError
 
 
@@ -36,12 +37,14 @@ class Stage:
     """Side of the images in pixels."""
     steps: int
     """Length in steps; 0 for no end."""
+    rate: float = 1.0
+    """Factor on the learning rate."""
 
     def __post_init__(self) -> None:
-        if self.size < 16 or self.size % 16 or self.steps < 0:
+        if self.size < 16 or self.size % 16 or self.steps < 0 or self.rate <= 0:
             raise ConfigError(
-                f"stage with size {self.size} and {self.steps} steps: the size must be a positive "
-                "multiple of 16, the steps 0 (no end) or more"
+                f"stage with size {self.size} and {self.steps} steps at rate {self.rate}: the size "
+                "must be a positive multiple of 16, the steps 0 (no end) or more, the rate positive"
             )
 
 
@@ -62,6 +65,8 @@ class Recipe:
     weight_decay: float = 0.05
     gradient_norm: float = 1.0
     """Longest gradient; longer ones are shortened."""
+    precision: str = "fp32"
+    """Of the towers while they learn: fp32, or bf16 where the machine accelerates it."""
     average: float = 0.998
     """Decay of the running average of the weights, which is what ships."""
     weights: LossWeights = field(default_factory=LossWeights)
@@ -70,6 +75,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if min(self.scenes, self.scenes_per_kind, self.parts) < 1 or not self.stages:
             raise ConfigError("scenes, scenes_per_kind, parts must be 1 or more, stages not empty")
+        if self.precision not in DTYPES:
+            raise ConfigError(f"precision must be fp32 or bf16, got {self.precision!r}")
         if self.scenes % self.parts:
             raise ConfigError(f"{self.scenes} scenes do not divide into {self.parts} parts")
         if not 0 <= self.average < 1 or min(self.learning_rate, self.gradient_norm) <= 0:
@@ -78,13 +85,13 @@ class Recipe:
                 f"positive, got {self.learning_rate} and {self.gradient_norm}"
             )
 
-    def size_at(self, step: int) -> int:
-        """Image size of a step, counted from 0."""
+    def stage_at(self, step: int) -> Stage:
+        """Stage of a step, counted from 0."""
         for stage in self.stages:
             if not stage.steps or step < stage.steps:
-                return stage.size
+                return stage
             step -= stage.steps
-        return self.stages[-1].size
+        return self.stages[-1]
 
     @property
     def digest(self) -> str:

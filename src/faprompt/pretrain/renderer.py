@@ -4,7 +4,7 @@ Shapes: N scenes, S side in pixels.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch.nn.functional import max_pool2d
 from faprompt.errors import ConfigError
 from faprompt.pretrain import bodies, defects, faults, textures, things
 from faprompt.pretrain.camera import Camera, decorate
-from faprompt.pretrain.canvas import Canvas, Scene, blurred
+from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
 from faprompt.pretrain.kinds import (
     DEFECT_KINDS,
     SCENE_KINDS,
@@ -25,7 +25,7 @@ from faprompt.pretrain.kinds import (
 )
 from faprompt.pretrain.photos import PhotoBank
 
-RENDERER_VERSION = 3
+RENDERER_VERSION = 5
 """Raised whenever the same seed gives other pictures."""
 
 LEAST_CHANGE = 0.04
@@ -33,6 +33,9 @@ LEAST_CHANGE = 0.04
 
 FADE = 48
 """A soft outline may go on beyond the mask for a 48th of the side, and as much again to fade."""
+
+SECOND_SHARE = 0.35
+"""Scenes that have the defect at two places."""
 
 LEAST_PIXELS = 6
 """Smallest mask in pixels."""
@@ -109,7 +112,8 @@ class Renderer:
         for index in chosen.tolist():
             kind = self.kinds[index]
             possible = defects_of(kind.family)
-            pick = int(torch.randint(len(possible), (1,), generator=choice))
+            chances = torch.tensor([defect.weight for defect in possible])
+            pick = int(torch.multinomial(chances, 1, generator=choice))
             number = min(per_kind, left)
             canvas = Canvas(number, size, generator, self.photos)
             pieces.append(self._group(canvas, kind, possible[pick]))
@@ -140,6 +144,9 @@ class Renderer:
         if kind.family in {"surface", "photo"}:
             scene = decorate(canvas, scene)
         damaged, soft = DEFECTS[defect.name](canvas, scene)
+        again, more = DEFECTS[defect.name](canvas, replace(scene, image=damaged.clamp(0, 1)))
+        twice = canvas.chance(SECOND_SHARE)  # where there is one, there is often another
+        damaged, soft = mix(damaged, again, twice), torch.maximum(soft, more * twice)
         change = (damaged.clamp(0, 1) - scene.image).abs().mean(dim=1, keepdim=True)
         # A shift or a patch may leave plain places as they were: those are no defect.
         touched = blurred(change, max(2, canvas.size // 48)) > LEAST_CHANGE / 4

@@ -15,6 +15,7 @@ from faprompt.metrics.ranking import auroc
 from faprompt.pretrain import captions
 from faprompt.pretrain.batches import normalised
 from faprompt.pretrain.losses import abnormality_logits
+from faprompt.pretrain.photos import PhotoBank
 from faprompt.pretrain.renderer import Renderer
 
 HELDOUT_SEED = 900_000_000_000
@@ -36,19 +37,26 @@ class HeldoutScore:
 
 @torch.no_grad()
 def score_heldout(
-    clip: Clip, tokenizer: Tokenizer, *, scenes: int = 48, size: int | None = None, seed: int = 0
+    clip: Clip,
+    tokenizer: Tokenizer,
+    *,
+    photos: PhotoBank | None = None,
+    scenes: int = 48,
+    size: int | None = None,
+    seed: int = 0,
 ) -> HeldoutScore:
     """Score rendered scenes of the held-out kinds and their twins with the words of the method.
 
     Args:
         clip: Backbone in evaluation mode.
         tokenizer: Its vocabulary.
+        photos: Photographs that training has not seen; without them drawn kinds alone.
         scenes: Scenes to render; each gives two images.
         size: Side in pixels, by default the backbone's.
         seed: Chooses other scenes.
     """
     device = clip.visual.proj.device
-    renderer = Renderer("heldout", device=device)
+    renderer = Renderer("heldout", photos=photos, device=device)
     tokens = tokenizer.encode(captions.METHOD_PAIR, clip.spec.context_length)
     text = clip.text(tokens.to(device))
     scores, labels, maps, masks = [], [], [], []

@@ -162,7 +162,7 @@ def denim(canvas: Canvas) -> Scene:
 
 def photo_surface(canvas: Canvas) -> Scene:
     """Photographs of materials."""
-    return surface(_crop(canvas, ("material",)))
+    return surface(_crop(canvas, ("material",), widest=1.7))
 
 
 def photo_scene(canvas: Canvas) -> Scene:
@@ -170,10 +170,10 @@ def photo_scene(canvas: Canvas) -> Scene:
     return surface(_crop(canvas, ("scene", "object", "medical")))
 
 
-def _crop(canvas: Canvas, groups: tuple[str, ...]) -> Tensor:
+def _crop(canvas: Canvas, groups: tuple[str, ...], *, widest: float = 1.0) -> Tensor:
     """Crops of photographs (N, 3, S, S), recoloured, some in grey."""
     assert canvas.photos is not None, "photo kinds are only drawn when there are photographs"
-    image = canvas.photos.crops(canvas.count, canvas.size, canvas.generator, groups)
+    image = canvas.photos.crops(canvas.count, canvas.size, canvas.generator, groups, widest=widest)
     grey = image.mean(dim=1, keepdim=True)
     image = mix(image, grey.expand_as(image), canvas.chance(0.25))
     gain = 1 + canvas.uniform(-0.25, 0.25, 3, 1, 1) * canvas.chance(0.4)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from faprompt.clip.compute import DTYPES
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, get_spec
 from faprompt.clip.tokenizer import Tokenizer, load_tokenizer
@@ -82,7 +83,9 @@ class Pretraining:
         self.recipe, self.spec = recipe, spec or get_spec("tiny")
         self.tokenizer = tokenizer or load_tokenizer(self.spec)
         self.device = torch.device(device)
-        renderer = Renderer("train", photos=photos, device=self.device)
+        self.heldout_photos = photos and photos.part(heldout=True)
+        seen = photos and photos.part(heldout=False)
+        renderer = Renderer("train", photos=seen, device=self.device)
         self.maker = BatchMaker(renderer, recipe, self.spec, self.tokenizer)
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
@@ -124,7 +127,7 @@ class Pretraining:
         """Loss terms and gradients of one part of the step."""
         torch.set_num_threads(1)
         batch = self.maker.make(self.steps, part)
-        terms = loss_terms(self.clip, batch)
+        terms = loss_terms(self.clip, batch, DTYPES[self.recipe.precision])
         weights = asdict(self.recipe.weights)
         loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         gradients = torch.autograd.grad(loss, list(self.clip.parameters()))
@@ -133,7 +136,7 @@ class Pretraining:
     def _learn(self, gradients: Sequence[Tensor | float]) -> None:
         for group in self.optimiser.param_groups:
             warm = min(1.0, (self.steps + 1) / max(1, self.recipe.warmup_steps))
-            group["lr"] = self.recipe.learning_rate * warm
+            group["lr"] = self.recipe.learning_rate * self.recipe.stage_at(self.steps).rate * warm
         for parameter, gradient in zip(self.clip.parameters(), gradients, strict=True):
             parameter.grad = torch.as_tensor(gradient)
         nn.utils.clip_grad_norm_(self.clip.parameters(), self.recipe.gradient_norm)
@@ -214,12 +217,14 @@ def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False
                 folder,
                 {
                     "step": run.steps,
-                    "size": run.recipe.size_at(run.steps - 1),
+                    "size": run.recipe.stage_at(run.steps - 1).size,
                     **{name: round(value, 4) for name, value in terms.items()},
                 },
             )
         if pace.score_steps and run.steps % pace.score_steps == 0:
-            score = score_heldout(run.averaged(), run.tokenizer)
+            score = score_heldout(
+                run.averaged(), run.tokenizer, photos=run.heldout_photos, scenes=96
+            )
             note(folder, {"step": run.steps, "event": "heldout", **asdict(score)})
         if time.monotonic() - saved > pace.save_minutes * 60:
             run.save(folder)
