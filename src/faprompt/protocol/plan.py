@@ -13,7 +13,7 @@ from faprompt.config import refuse_unknown, train_settings
 from faprompt.errors import ConfigError
 from faprompt.protocol.published import SOURCES
 
-SHIPPED = ("paper.yaml", "small.yaml")
+SHIPPED = ("paper.yaml", "small.yaml", "tiny.yaml")
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}")
 _GIVEN = ("seed", "input_size", "blur_sigma")
 """Training settings that a plan says elsewhere."""
