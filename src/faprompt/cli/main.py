@@ -17,6 +17,7 @@ COMMANDS = (
     "import_checkpoint",
     "models",
     "verify",
+    "export",
     "pretrain",
 )
 """Modules of this folder, in the order of ``faprompt --help``. Each registers itself on import."""
