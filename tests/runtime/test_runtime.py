@@ -97,7 +97,7 @@ def test_a_bad_image_costs_no_good_one(runtime: Runtime, tmp_path: Path) -> None
     (tmp_path / "bad.png").write_bytes(b"no image")
     sources = [IMAGES[0], tmp_path / "bad.png", IMAGES[1]]
     failed: list[Any] = []
-    stream = runtime.predict(sources, on_error=lambda source, error: failed.append(source))
+    stream = runtime.predict(sources, on_error=lambda source, _: failed.append(source))
     assert len(list(stream)) == 2
     assert failed == [tmp_path / "bad.png"]
     with pytest.raises(DataError, match=r"bad\.png"):

@@ -45,7 +45,9 @@ class Parity:
         return asdict(self)
 
 
-def measure(detector: Detector, runtime: Runtime, paths: Sequence[Path], *, bound: float) -> Parity:
+def measure(
+    detector: Detector | Runtime, runtime: Runtime, paths: Sequence[Path], *, bound: float
+) -> Parity:
     """Compare both on images, from the file to the map of the original's size.
 
     Args:
