@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from faprompt.cli.main import load_commands
 from faprompt.deploy import export
+from faprompt.deploy.parity import BOUNDS
 from faprompt.detection.detector import Detector
 from faprompt.errors import ConfigError, ExportError
 from faprompt.runtime import Runtime
@@ -34,7 +35,7 @@ def run(*args: object) -> Result:
 def test_it_prints_the_differences_and_where_the_model_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(export.BOUNDS, "fp32", 1.0)
+    monkeypatch.setitem(BOUNDS, "fp32", 1.0)
     result = run("--out", tmp_path / "out", "--format", "openvino")
     assert result.exit_code == 0, result.output
     assert "image_score: differs from torch by" in result.stdout

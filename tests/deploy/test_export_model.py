@@ -12,6 +12,7 @@ from PIL import Image
 from faprompt.deploy import export
 from faprompt.deploy.export import ExportSettings, export_model
 from faprompt.deploy.graph import pipeline, write_onnx
+from faprompt.deploy.parity import BOUNDS
 from faprompt.detection.detector import Detector
 from faprompt.errors import ConfigError, DataError, ExportError
 from faprompt.runtime import Runtime
@@ -108,7 +109,7 @@ def test_a_model_that_differs_is_not_written(
     settings = ExportSettings(parity_images=str(parts))
     export_model(detector, tmp_path / "out", settings)
     before = (tmp_path / "out" / "model.json").read_bytes()
-    monkeypatch.setitem(export.BOUNDS, "fp32", 0.0)
+    monkeypatch.setitem(BOUNDS, "fp32", 0.0)
     said: list[str] = []
     for name in ("out", "new"):
         with pytest.raises(ExportError, match=r"the fp32 model differs .* Nothing was written"):

@@ -178,12 +178,11 @@ def _auroc(detector: Detector, runtime: Runtime, dataset: Dataset, say: Say) -> 
 
 
 def _change(values: loss.Compared) -> str:
-    if values.before is None or values.after is None or values.loss is None:
+    if values.before is None or values.after is None:
         return "not defined on these images"
-    return (
-        f"{100 * values.before:.2f} before, {100 * values.after:.2f} after: "
-        f"{100 * values.loss:.2f} points lost"
-    )
+    lost = 100 * (values.before - values.after)
+    change = f"{abs(lost):.2f} points {'lost' if lost >= 0 else 'gained'}"
+    return f"{100 * values.before:.2f} before, {100 * values.after:.2f} after: {change}"
 
 
 def _say_parity(found: Parity, say: Say) -> None:

@@ -25,11 +25,6 @@ class Compared:
     before: float | None
     after: float | None
 
-    @property
-    def loss(self) -> float | None:
-        """Positive where the exported model is worse."""
-        return None if self.before is None or self.after is None else self.before - self.after
-
 
 class RuntimeScorer:
     """A runtime as :func:`faprompt.detection.evaluation.evaluate` wants it: with tensors."""
