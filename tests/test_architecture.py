@@ -12,6 +12,7 @@ LAYERS = [
     ["clip", "metrics", "data"],
     ["method"],
     ["training", "detection"],
+    ["runtime"],
     ["protocol", "pretrain", "deploy"],
     ["cli"],
 ]  # low to high

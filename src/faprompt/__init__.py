@@ -7,15 +7,16 @@ from faprompt.errors import FAPromptError
 
 if TYPE_CHECKING:
     from faprompt.data.datasets import load_dataset
-    from faprompt.detection.detector import Detector, Prediction
+    from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import evaluate
+    from faprompt.detection.prediction import Prediction
 
 __version__ = "0.1.0"
 __all__ = ["Detector", "FAPromptError", "Prediction", "evaluate", "load_dataset"]
 
 _HOMES = {
     "Detector": "detection.detector",
-    "Prediction": "detection.detector",
+    "Prediction": "detection.prediction",
     "evaluate": "detection.evaluation",
     "load_dataset": "data.datasets",
 }

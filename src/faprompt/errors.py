@@ -7,7 +7,8 @@ FAPromptError
 ├── DataError         an image, mask, manifest or data set folder cannot be used
 ├── MetricError       a metric was asked of values it is not defined for
 ├── OutputError       a result cannot be written where it was asked for
-└── TrainingError     training cannot go on (for example a loss that is not finite)
+├── TrainingError     training cannot go on (for example a loss that is not finite)
+└── ExportError       an exported model does not say what the torch model says
 
 Texts say where, what it was, what was needed and what to do.
 """
@@ -43,3 +44,7 @@ class OutputError(FAPromptError):
 
 class TrainingError(FAPromptError):
     """Training cannot go on."""
+
+
+class ExportError(FAPromptError):
+    """An exported model does not say what the torch model says, or cannot be made."""

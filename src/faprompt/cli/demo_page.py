@@ -4,9 +4,9 @@ from faprompt import __version__
 from faprompt.cli.demo_run import Scored
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset, Sample
-from faprompt.detection.detector import Prediction
 from faprompt.detection.page import Card, ColourBar, Figures, Page, Picture
 from faprompt.detection.page_pictures import outlined
+from faprompt.detection.prediction import Prediction
 from faprompt.method.checkpoint import Header
 
 FRESH, SHIPPED = "fresh prompts", "shipped prompts"

@@ -25,9 +25,10 @@ import torch
 
 from faprompt.data.datasets import load_dataset
 from faprompt.data.samples import Dataset
-from faprompt.detection.detector import Detector, Prediction
+from faprompt.detection.detector import Detector
 from faprompt.detection.evaluation import Evaluation, Settings, evaluate
 from faprompt.detection.outputs import save_image
+from faprompt.detection.prediction import Prediction
 from faprompt.files import refuse_foreign, write_text
 from faprompt.method.checkpoint import Header
 from faprompt.pretrain.dataset import render_dataset

@@ -19,6 +19,7 @@ COMMANDS = (
     "datasets",
     "models",
     "verify",
+    "export",
     "pretrain",
     "datasets",
 )

@@ -3,9 +3,7 @@
 Shapes: B images, S input side in pixels, H x W the original image.
 """
 
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, overload
@@ -21,47 +19,14 @@ from faprompt.clip.compute import resolve
 from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
-from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.transforms import preprocess
-from faprompt.detection import rendering
-from faprompt.errors import CheckpointError, FAPromptError
+from faprompt.detection.prediction import Engine, OnError, Prediction, predict
+from faprompt.errors import CheckpointError
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt
 
 EMBEDDED = "tiny"
 DEFAULT_BATCH = {"cpu": 4, "cuda": 16}
-
-OnError = Callable[[Any, FAPromptError], None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prediction:
-    """What the detector says of one image."""
-
-    image_score: float
-    """In [0, 1]; larger is more anomalous."""
-    anomaly_map: NDArray[np.float32]
-    """(H, W) of the original image, in [0, 1]."""
-    path: str | None
-    """Where the image came from, if it came from a file."""
-    milliseconds: float
-    """Share of the time of its batch, reading not counted."""
-    image: Image.Image = field(repr=False)
-    """The image as it was seen: upright, RGB."""
-    colour_limits: tuple[float, float] = field(repr=False)
-    """Anomaly values at which colour starts and is full."""
-
-    def overlay(self) -> Image.Image:
-        """The heat map over the image, on a colour scale that is the same for all images."""
-        return rendering.overlay(self.image, self.anomaly_map, self.colour_limits)
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    source: Any
-    image: Image.Image
-    pixels: Tensor
-    """Normalised, (3, S, S)."""
 
 
 class Detector:
@@ -190,45 +155,25 @@ class Detector:
         Raises:
             DataError: an image cannot be used.
         """
-        if isinstance(source, str | Path | Image.Image | np.ndarray | Tensor):
-            return next(self._stream(_usable([(source, self._read(source, max_pixels))]), 1))
-        size = batch_size or self.batch_size
-        ahead = max(1, workers, size)
-        results = map_ordered(
-            lambda item: self._read(item, max_pixels), source, workers=workers, ahead=ahead
+        engine = Engine(
+            read=lambda item, limit: self.read(item, max_pixels=limit),
+            score=self._score_group,
+            to_original=to_original,
+            colour_limits=self.header.colour_limits,
+            batch_size=self.batch_size,
         )
-        return self._stream(_usable(results, on_error), size)
+        return predict(
+            source,
+            engine,
+            batch_size=batch_size,
+            workers=workers,
+            max_pixels=max_pixels,
+            on_error=on_error,
+        )
 
-    def _stream(self, items: Iterable[_Read], batch_size: int) -> Iterator[Prediction]:
-        for group in in_groups(items, batch_size):
-            started = time.perf_counter()
-            scores, maps = self.score(torch.stack([item.pixels for item in group]))
-            arrays = maps.numpy()
-            elapsed = (time.perf_counter() - started) * 1000 / len(group)
-            for item, score, array in zip(group, scores.tolist(), arrays, strict=True):
-                yield Prediction(
-                    image_score=score,
-                    anomaly_map=to_original(array, item.image.size),
-                    path=str(item.source) if isinstance(item.source, str | Path) else None,
-                    milliseconds=elapsed,
-                    image=item.image,
-                    colour_limits=self.header.colour_limits,
-                )
-
-    def _read(self, source: Any, max_pixels: int) -> _Read:
-        return _Read(source, *self.read(source, max_pixels=max_pixels))
-
-
-def _usable(
-    results: Iterable[tuple[Any, _Read | FAPromptError]], on_error: OnError | None = None
-) -> Iterator[_Read]:
-    for source, result in results:
-        if isinstance(result, _Read):
-            yield result
-        elif on_error is None:
-            raise result
-        else:
-            on_error(source, result)
+    def _score_group(self, pixels: Sequence[Tensor]) -> tuple[list[float], NDArray[np.float32]]:
+        scores, maps = self.score(torch.stack(list(pixels)))
+        return scores.tolist(), maps.numpy()
 
 
 def to_original(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -4,16 +4,16 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, stack
 
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset, Sample
-from faprompt.detection.detector import Detector
 from faprompt.detection.spool import MapSpool
 from faprompt.errors import DataError, FAPromptError, MetricError
 from faprompt.metrics.pixel import FPR_LIMIT, PixelResult, pixel_metrics
@@ -26,6 +26,22 @@ IMAGE_METRICS: dict[str, Callable[..., float]] = {
 }
 PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1max", "pixel_aupro")
 METRICS = (*IMAGE_METRICS, *PIXEL_METRICS)
+
+
+class Evaluated(Protocol):
+    """What can be evaluated: a detector, or whatever reads and scores as it does."""
+
+    batch_size: int
+
+    @property
+    def input_size(self) -> int:
+        """S, side of the square input in pixels."""
+
+    def read(self, source: Any) -> tuple[Image.Image, Tensor]:
+        """An image (RGB) and its input (3, S, S)."""
+
+    def score(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, S, S) to scores (B,) and maps (B, S, S), fp32 on the CPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +129,7 @@ class Settings:
 
 
 def evaluate(
-    detector: Detector,
+    detector: Evaluated,
     dataset: Dataset,
     settings: Settings | None = None,
     *,
@@ -170,7 +186,7 @@ class _Run:
 
     def __init__(
         self,
-        detector: Detector,
+        detector: Evaluated,
         settings: Settings,
         spool: MapSpool,
         unreadable: dict[str, str],

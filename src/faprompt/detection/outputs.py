@@ -17,7 +17,7 @@ from typing import Any, Self
 from PIL import Image
 
 from faprompt.data.listing import Listed
-from faprompt.detection.detector import Prediction
+from faprompt.detection.prediction import Prediction
 from faprompt.errors import ConfigError, FAPromptError, OutputError
 from faprompt.files import refuse_foreign, replacing, write_text
 

@@ -46,4 +46,5 @@ def gather_patches(patches: Tensor, indices: Tensor, gather: PriorGather) -> Ten
     """
     if gather == "first":
         return patches[:, : indices.shape[1]]
-    return patches.take_along_dim(indices.unsqueeze(2), dim=1)
+    # Spelled out, because take_along_dim would fix the batch size of an exported graph.
+    return patches.gather(1, indices.unsqueeze(2).expand(-1, -1, patches.shape[2]))

@@ -1,0 +1,1 @@
+"""Out of the lab: models as graphs that run without this library's training side."""

@@ -1,0 +1,176 @@
+"""The runtime on a graph whose answers are known, with both engines and without torch."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from graphs import MEAN, SIDE, STD, simple_scores, write_simple_model
+from PIL import Image
+
+from faprompt.errors import CheckpointError, ConfigError, DataError
+from faprompt.runtime import Runtime
+from faprompt.runtime.pixels import preprocess, to_original
+
+RNG = np.random.default_rng(0)
+IMAGES = [Image.fromarray(RNG.integers(0, 256, (20, 31, 3), dtype=np.uint8)) for _ in range(5)]
+
+WITHOUT_TORCH = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "cv2", "onnx", "safetensors", "typer"}:
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocked())
+from faprompt.runtime import Runtime
+prediction = Runtime.load(sys.argv[1], threads=1).predict(sys.argv[2])
+prediction.overlay()
+assert not {"torch", "cv2"} & set(sys.modules)
+print(prediction.image_score)
+"""
+
+
+@pytest.fixture(scope="module", params=["onnx", "openvino"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_simple_model(tmp_path_factory.mktemp("model"), form=request.param)
+
+
+@pytest.fixture(scope="module")
+def runtime(folder: Path) -> Runtime:
+    return Runtime.load(folder, threads=1)
+
+
+def expected(image: Image.Image) -> tuple[float, Any]:
+    scores, maps = simple_scores(preprocess(image, size=SIDE, mean=MEAN, std=STD)[None])
+    return float(scores[0]), to_original(maps[0], image.size)
+
+
+def test_a_prediction_has_the_fields_of_the_detector(runtime: Runtime, tmp_path: Path) -> None:
+    IMAGES[0].save(tmp_path / "a.png")
+    found = runtime.predict(tmp_path / "a.png")
+    score, anomaly_map = expected(IMAGES[0])
+    assert found.image_score == pytest.approx(score, abs=1e-6)
+    np.testing.assert_allclose(found.anomaly_map, anomaly_map, atol=1e-6)
+    assert found.anomaly_map.dtype == np.float32
+    assert found.path == str(tmp_path / "a.png")
+    assert found.colour_limits == (0.4, 0.6)
+    assert found.overlay().size == (31, 20)
+
+
+def test_every_form_of_an_image_gives_the_same_answer(runtime: Runtime) -> None:
+    array = np.array(IMAGES[1])
+    forms: list[Any] = [IMAGES[1], array, torch.from_numpy(array).permute(2, 0, 1)]
+    assert len({runtime.predict(form).image_score for form in forms}) == 1
+
+
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (2, 2), (8, 1)])
+def test_streams_keep_their_order(runtime: Runtime, batch_size: int, workers: int) -> None:
+    stream = runtime.predict(iter(IMAGES), batch_size=batch_size, workers=workers)
+    scores = [prediction.image_score for prediction in stream]
+    assert scores == pytest.approx([expected(image)[0] for image in IMAGES], abs=1e-6)
+
+
+def test_an_endless_stream_is_read_a_bounded_way_ahead(runtime: Runtime) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Image.Image]:
+        nonlocal taken
+        for i in count():
+            taken += 1
+            yield IMAGES[i % 5]
+
+    stream = runtime.predict(endless(), batch_size=2, workers=2)
+    assert len(list(islice(stream, 4))) == 4
+    assert taken <= 4 + 2 * 2
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_bad_image_costs_no_good_one(runtime: Runtime, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    sources = [IMAGES[0], tmp_path / "bad.png", IMAGES[1]]
+    failed: list[Any] = []
+    stream = runtime.predict(sources, on_error=lambda source, _: failed.append(source))
+    assert len(list(stream)) == 2
+    assert failed == [tmp_path / "bad.png"]
+    with pytest.raises(DataError, match=r"bad\.png"):
+        list(runtime.predict(sources))
+
+
+def test_results_do_not_change_when_the_next_batch_is_scored(runtime: Runtime) -> None:
+    first, _ = runtime.predict(IMAGES[:2], batch_size=1)
+    np.testing.assert_allclose(first.anomaly_map, expected(IMAGES[0])[1], atol=1e-6)
+
+
+def test_it_runs_where_there_is_no_torch(folder: Path, tmp_path: Path) -> None:
+    IMAGES[2].save(tmp_path / "a.png")
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(folder), str(tmp_path / "a.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(expected(IMAGES[2])[0], abs=1e-6)
+
+
+def test_pixels_of_another_shape_are_refused(runtime: Runtime) -> None:
+    with pytest.raises(ConfigError, match=r"shape \(1, 3, 8, 8\); needed is \(B, 3, S, S\) with S"):
+        runtime.score(np.zeros((1, 3, 8, 8), np.float32))
+
+
+def test_an_unknown_device_is_named_with_the_known_ones(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"device 'tpu': this .+ has .*cpu"):
+        Runtime.load(folder, device="tpu")
+
+
+def test_an_fp16_model_of_openvino_is_never_computed_in_bf16(tmp_path: Path) -> None:
+    folder = write_simple_model(tmp_path, form="openvino", precision="fp16")
+    found = Runtime.load(folder, threads=1).predict(IMAGES[0])
+    assert found.image_score == pytest.approx(expected(IMAGES[0])[0], abs=5e-4)
+
+
+def _change(folder: Path, **values: Any) -> None:
+    path = folder / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"format": "other"}, "not of an exported model"),
+        ({"format_version": 2}, "format version 2, this release reads 1"),
+        ({"mean": [0.5]}, "mean has 1 values"),
+        ({"input_size": 0}, "input_size is 0"),
+        ({"precision": "fp8"}, "fp8"),
+        ({"unknown": 1}, "unexpected keyword"),
+        ({"files": {"model.onnx": "", "model.onnx.data": ""}}, r"model\.onnx\.data missing"),
+    ],
+)
+def test_a_damaged_description_is_named(
+    values: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    folder = write_simple_model(tmp_path)
+    _change(folder, **values)
+    with pytest.raises(CheckpointError, match=message):
+        Runtime.load(folder)
+
+
+def test_a_folder_without_a_model_and_a_damaged_graph_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no model\.json there; needed is a folder written"):
+        Runtime.load(tmp_path)
+    write_simple_model(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"model\.onnx: cannot be used .*export the model"):
+        Runtime.load(tmp_path)
+
+
+def test_a_missing_engine_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ConfigError, match=r"pip install 'faprompt\[onnx\]', or onnxruntime alone"):
+        Runtime.load(write_simple_model(tmp_path))
