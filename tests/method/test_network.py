@@ -40,6 +40,15 @@ def test_text_tower_computes_the_common_beginning_once(
     assert shapes == [(1, 6, 64), (11, 6, 64), (30, 6, 64)], "beginning, static, adapted"
 
 
+def test_last_text_block_computes_the_read_out_position_alone(
+    network: FAPrompt, features: Features
+) -> None:
+    last = network.get_submodule("text_encoder.transformer.resblocks.8.mlp")
+    with torch.no_grad(), forward_calls(last) as shapes:
+        network(*features)
+    assert shapes == [(11, 1, 64), (30, 1, 64)], "static, adapted; of the beginning nothing"
+
+
 def test_static_text_is_reused_at_inference(network: FAPrompt, features: Features) -> None:
     with torch.no_grad():
         text = network.static_text()

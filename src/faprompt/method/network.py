@@ -185,7 +185,7 @@ class FAPrompt(nn.Module):
         )
         total = scores.image_score.new_zeros(())
         for patches, weight in rounds:
-            maps = scoring.upsample(patches, targets.masks.shape[-1])  # (B, 2, S, S)
+            maps = scoring.upsample(patches[..., 1:], targets.masks.shape[-1])  # (B, 1, S, S)
             if (known := losses.known_only(maps, targets)) is not None:
                 total = total + weight * losses.local_loss(*known, config)
         return total

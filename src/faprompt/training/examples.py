@@ -132,5 +132,5 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     features, targets = batch.features, batch.targets
     return Batch(
         Features(moved(features.image), moved(features.patches)),
-        Targets(moved(targets.labels), moved(targets.masks), moved(targets.known)),
+        Targets(moved(targets.labels), moved(targets.masks), targets.known),
     )
