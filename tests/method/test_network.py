@@ -1,5 +1,7 @@
 """The one forward: batches, counts, gradients, settings."""
 
+import warnings
+
 import pytest
 import torch
 from counting import forward_calls
@@ -122,3 +124,20 @@ def test_scores_and_maps_are_probabilities(network: FAPrompt, features: Features
     for values in (scores.image_score, scores.first, scores.second, maps):
         assert ((values >= 0) & (values <= 1)).all()
     assert_close(scores.first.sum(dim=-1), torch.ones(3, 16))
+
+
+def test_from_pixels_to_maps_is_one_graph(network: FAPrompt) -> None:
+    """Nothing between pixels and map waits for a value: no graph break, on a GPU no stall."""
+    clip = CASE.clip()
+
+    def whole(images: Tensor) -> tuple[Tensor, Tensor]:
+        dual = clip.visual.dual(images)
+        scores = network(dual.image, dual.patches())
+        return scores.image_score, scores.anomaly_map(56, blur_sigma=10.0)
+
+    compiled = torch.compile(whole, fullgraph=True, backend="eager")
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # dynamo remarks on the cache of the blur's matrix
+        expected = whole(CASE.images())
+        for found, value in zip(compiled(CASE.images()), expected, strict=True):
+            assert_close(found, value)
