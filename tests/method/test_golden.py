@@ -142,7 +142,7 @@ FAULTS: dict[str, tuple[Callable[[Patch], None], str]] = {
     ),
     "zero border of the blur": (_zero_border, "anomaly_map"),
     "unsmoothed focal loss": (_with(losses, "focal_loss", smoothing=0.0), "loss_local"),
-    "unsmoothed dice loss": (_with(losses, "dice_loss", smoothing=0.0), "loss_local"),
+    "unsmoothed dice loss": (_with(losses, "dice_losses", smoothing=0.0), "loss_local"),
     "image focal loss on the probability": (
         _with(losses, "image_focal_loss", on="probability"),
         "loss_image_focal",

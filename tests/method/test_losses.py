@@ -12,10 +12,11 @@ from torch.testing import assert_close
 from faprompt.config import LossConfig
 from faprompt.method.losses import (
     Targets,
-    dice_loss,
+    dice_losses,
     focal_loss,
     image_focal_loss,
     known_only,
+    local_loss,
     orthogonality_loss,
     prior_loss,
 )
@@ -42,11 +43,27 @@ def test_focal_loss_equals_a_loop() -> None:
     assert_close(focal_loss(maps, masks, gamma=2, smoothing=1e-5), torch.tensor(total / 32))
 
 
-def test_dice_loss_is_0_on_perfect_maps_and_averages_over_images() -> None:
-    _, masks = random_maps(1)
-    assert dice_loss(masks, masks, smoothing=1.0) == 0
-    both = dice_loss(torch.stack([masks[0], 1 - masks[1]]), masks, smoothing=1.0)
-    assert_close(both, 0.5 * (1 - 1 / 17) * torch.ones(()))
+def test_dice_losses_are_0_on_perfect_maps_and_equal_sums_over_classes_and_images() -> None:
+    maps, masks = random_maps(1)
+    assert_close(dice_losses(masks, masks, smoothing=1.0), torch.zeros(()))
+    expected = 0.0
+    for image, mask in zip(maps, masks, strict=True):
+        for p, g in ((image[0], 1 - mask), (image[1], mask)):
+            expected += (1 - float((2 * (p * g).sum() + 1) / (p.sum() + g.sum() + 1))) / len(maps)
+    assert_close(dice_losses(maps[:, 1], masks, smoothing=1.0), torch.tensor(expected))
+
+
+@pytest.mark.parametrize("full", [0.0, 1.0])
+def test_dice_losses_of_large_maps_keep_their_digits(full: float) -> None:
+    """Everything or nothing is defective: one class has no pixels among 268 thousand."""
+    masks = torch.full((1, 518, 518), full)
+    assert_close(dice_losses(masks, masks, smoothing=1.0), torch.zeros(()), rtol=0, atol=1e-6)
+
+
+def test_one_channel_says_as_much_as_two() -> None:
+    maps, masks = random_maps(2)
+    both, one = (local_loss(m, masks, LossConfig()) for m in (maps, maps[:, 1:]))
+    assert_close(both, one)
 
 
 def test_focal_on_sigmoid_never_reaches_zero_for_normal_images() -> None:

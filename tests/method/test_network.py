@@ -1,5 +1,7 @@
 """The one forward: batches, counts, gradients, settings."""
 
+import warnings
+
 import pytest
 import torch
 from counting import forward_calls
@@ -38,6 +40,15 @@ def test_text_tower_computes_the_common_beginning_once(
     ):
         network(*features)
     assert shapes == [(1, 6, 64), (11, 6, 64), (30, 6, 64)], "beginning, static, adapted"
+
+
+def test_last_text_block_computes_the_read_out_position_alone(
+    network: FAPrompt, features: Features
+) -> None:
+    last = network.get_submodule("text_encoder.transformer.resblocks.8.mlp")
+    with torch.no_grad(), forward_calls(last) as shapes:
+        network(*features)
+    assert shapes == [(11, 1, 64), (30, 1, 64)], "static, adapted; of the beginning nothing"
 
 
 def test_static_text_is_reused_at_inference(network: FAPrompt, features: Features) -> None:
@@ -113,3 +124,20 @@ def test_scores_and_maps_are_probabilities(network: FAPrompt, features: Features
     for values in (scores.image_score, scores.first, scores.second, maps):
         assert ((values >= 0) & (values <= 1)).all()
     assert_close(scores.first.sum(dim=-1), torch.ones(3, 16))
+
+
+def test_from_pixels_to_maps_is_one_graph(network: FAPrompt) -> None:
+    """Nothing between pixels and map waits for a value: no graph break, on a GPU no stall."""
+    clip = CASE.clip()
+
+    def whole(images: Tensor) -> tuple[Tensor, Tensor]:
+        dual = clip.visual.dual(images)
+        scores = network(dual.image, dual.patches())
+        return scores.image_score, scores.anomaly_map(56, blur_sigma=10.0)
+
+    compiled = torch.compile(whole, fullgraph=True, backend="eager")
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # dynamo remarks on the cache of the blur's matrix
+        expected = whole(CASE.images())
+        for found, value in zip(compiled(CASE.images()), expected, strict=True):
+            assert_close(found, value)

@@ -5,7 +5,7 @@ Shapes: B sequences, L positions, T positions before them, D width, H heads.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
+from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention, silu
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of some positions in one block, (B, H, L, D/H) each."""
@@ -17,6 +17,31 @@ def normal_parameter(*shape: int, std: float) -> nn.Parameter:
     if not values.is_meta:  # there is nothing to fill, and torch would import its compiler to do it
         values.normal_(std=std)
     return nn.Parameter(values)
+
+
+def pick(x: Tensor, at: Tensor) -> Tensor:
+    """Position ``at`` (B,) of every row of (B, L, ...), as (B, 1, ...)."""
+    return x[torch.arange(len(x), device=x.device), at].unsqueeze(1)
+
+
+def masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
+    """Attention of few positions, written out.
+
+    For texts of a dozen positions this is faster than torch's fused kernel, whose backward pass
+    in bf16 takes ten times as long on a CPU (docs/speed.md). The softmax is fp32 in any case.
+
+    Args:
+        q: (B, H, L, D/H).
+        k: (B, H, T, D/H).
+        v: As the keys.
+        seen: Which of the T keys a query attends to, to be broadcast to (B, H, L, T).
+
+    Returns:
+        (B, H, L, D/H).
+    """
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, H, L, T)
+    weights = scores.float().masked_fill(~seen, -torch.inf).softmax(dim=-1)
+    return weights.to(v.dtype) @ v
 
 
 class LayerNorm(nn.LayerNorm):
@@ -57,26 +82,31 @@ class Attention(nn.Module):
         q, k, v = self.split(x)
         return self.merge(scaled_dot_product_attention(q, k, v))
 
-    def causal(self, x: Tensor, past: KeysValues | None = None) -> tuple[Tensor, KeysValues]:
+    def causal(
+        self, x: Tensor, past: KeysValues | None = None, at: Tensor | None = None
+    ) -> tuple[Tensor, KeysValues]:
         """Attention of (B, L, D) to earlier positions, also to those of a common beginning.
 
         Args:
             x: (B, L, D).
             past: Keys and values of T positions before them, the same for all B, (1, H, T, D/H).
+            at: The one position of each row that is wanted, (B,); by default all.
 
         Returns:
-            (B, L, D), and the keys and values of ``x`` alone.
+            (B, L, D) or (B, 1, D), and the keys and values of ``x`` alone.
         """
         q, k, v = self.split(x)
-        if past is None:
-            return self.merge(scaled_dot_product_attention(q, k, v, is_causal=True)), (k, v)
-        keys, values = (
-            torch.cat([before.expand(len(x), -1, -1, -1), now], dim=2)
-            for before, now in zip(past, (k, v), strict=True)
-        )
+        keys, values = k, v
+        if past is not None:
+            keys, values = (
+                torch.cat([before.expand(len(x), -1, -1, -1), now], dim=2)
+                for before, now in zip(past, (k, v), strict=True)
+            )
         count, total = x.shape[1], keys.shape[2]
         seen = torch.ones(count, total, dtype=torch.bool, device=x.device).tril(total - count)
-        return self.merge(scaled_dot_product_attention(q, keys, values, attn_mask=seen)), (k, v)
+        if at is not None:
+            q, seen = pick(q.transpose(1, 2), at).transpose(1, 2), seen[at][:, None, None]
+        return self.merge(masked_attention(q, keys, values, seen)), (k, v)
 
     def dual(self, x: Tensor, queries: int | None = None) -> tuple[Tensor, Tensor]:
         """Query-key and value-value attention of the same (B, L, D).
@@ -111,7 +141,7 @@ class Mlp(nn.Module):
         """Map (..., D) to (..., D)."""
         hidden: Tensor = self.c_fc(x)
         # QuickGELU is OpenAI's approximation; mixing the two up is silent and costs accuracy.
-        hidden = hidden * (1.702 * hidden).sigmoid() if self.quick_gelu else gelu(hidden)
+        hidden = silu(1.702 * hidden) / 1.702 if self.quick_gelu else gelu(hidden)
         projected: Tensor = self.c_proj(hidden)
         return projected
 
@@ -131,10 +161,12 @@ class ResidualBlock(nn.Module):
         x = x + self.attn(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))  # type: ignore[no-any-return]
 
-    def causal(self, x: Tensor, past: KeysValues | None = None) -> tuple[Tensor, KeysValues]:
+    def causal(
+        self, x: Tensor, past: KeysValues | None = None, at: Tensor | None = None
+    ) -> tuple[Tensor, KeysValues]:
         """The text tower's block over (B, L, D); see :meth:`Attention.causal`."""
-        attended, keys_values = self.attn.causal(self.ln_1(x), past)
-        x = x + attended
+        attended, keys_values = self.attn.causal(self.ln_1(x), past, at)
+        x = (x if at is None else pick(x, at)) + attended
         return x + self.mlp(self.ln_2(x)), keys_values
 
     def dual(self, x: Tensor, local: Tensor, queries: int | None = None) -> tuple[Tensor, Tensor]:

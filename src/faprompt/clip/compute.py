@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
+from torch import Tensor
 
 from faprompt.errors import ConfigError
 
@@ -53,6 +54,13 @@ def resolve(device: str = "auto", precision: str = "auto") -> Compute:
     if precision == "auto":
         precision = "bf16" if accelerates_bf16(found) else "fp32"
     return Compute(device=found, precision=precision)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device; to a GPU through pinned memory, beside whatever it computes."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def accelerates_bf16(device: torch.device) -> bool:

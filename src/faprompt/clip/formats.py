@@ -12,6 +12,7 @@ from faprompt.clip.safe_pickle import load_torchscript, safe_load_pickle
 from faprompt.errors import WeightsError
 
 MAX_SAFETENSORS_HEADER = 100 * 2**20  # the format's own limit
+OPENED_FOR = 16  # tensors
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training programs put the state dict."""
 
@@ -94,11 +95,23 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    """Tensors of a file, each with memory of its own.
+
+    safetensors maps the whole file, and what was read of it stays resident until its last tensor
+    is gone. So it is opened anew for every few tensors: whoever converts them one after the other
+    never holds more than one copy of the weights.
+    """
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(path)
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+        tensors = {}
+        for start in range(0, len(names), OPENED_FOR):
+            with safe_open(path, framework="pt") as file:
+                for name in names[start : start + OPENED_FOR]:
+                    tensors[name] = file.get_tensor(name).clone()
+        return tensors
     except (SafetensorError, ValueError, KeyError, OSError) as error:
         raise WeightsError(
             f"{path}: damaged or cut short safetensors ({error}). Get the file again"

@@ -76,8 +76,10 @@ class TextEncoder(nn.Module):
             ConfigError: more positions or more sets of deep prompts than the tower takes.
         """
         x, _ = self._walk(embeddings, deep_prompts, prefix)
-        rows = torch.arange(len(x), device=x.device)
-        features: Tensor = self.ln_final(x[rows, end]) @ self.text_projection
+        last: ResidualBlock = self.transformer.resblocks[-1]  # type: ignore[assignment]
+        # Nothing reads the last block's other positions.
+        x, _ = last.causal(x, prefix.blocks[-1] if prefix else None, at=end)  # (P, 1, W)
+        features: Tensor = self.ln_final(x[:, 0]) @ self.text_projection
         return features
 
     def prefix(self, embeddings: Tensor, deep_prompts: Tensor | None = None) -> Prefix:
@@ -85,13 +87,15 @@ class TextEncoder(nn.Module):
 
         ``deep_prompts`` as there; the positions that they replace must lie in the beginning.
         """
-        _, blocks = self._walk(embeddings[None], deep_prompts, None)
-        return Prefix(len(embeddings), blocks)
+        x, blocks = self._walk(embeddings[None], deep_prompts, None)
+        last: ResidualBlock = self.transformer.resblocks[-1]  # type: ignore[assignment]
+        _, keys, values = last.attn.split(last.ln_1(x))  # all that the last block leaves
+        return Prefix(len(embeddings), (*blocks, (keys, values)))
 
     def _walk(
         self, embeddings: Tensor, deep_prompts: Tensor | None, prefix: Prefix | None
     ) -> tuple[Tensor, tuple[KeysValues, ...]]:
-        """Through all blocks: last hidden states (P, T, W), keys and values of each block."""
+        """Through all blocks but the last: hidden states (P, T, W), keys and values of each."""
         first = prefix.length if prefix else 0
         last = first + embeddings.shape[1]
         if last > len(self.positional_embedding):
@@ -108,12 +112,12 @@ class TextEncoder(nn.Module):
                 f"{len(self.transformer.resblocks)}: lower num_deep_prompts"
             )
         found = []
-        for index, module in enumerate(self.transformer.resblocks):
+        for index, module in enumerate([*self.transformer.resblocks][:-1]):
             block: ResidualBlock = module  # type: ignore[assignment]
-            if deep_prompts is not None and 1 <= index <= sets:
-                x = overwrite(x, deep_prompts[index - 1])
             x, keys_values = block.causal(x, prefix.blocks[index] if prefix else None)
             found.append(keys_values)
+            if deep_prompts is not None and index < sets:
+                x = overwrite(x, deep_prompts[index])  # the input of the next block
         return x, tuple(found)
 
 

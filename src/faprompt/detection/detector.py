@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from faprompt.clip.compute import resolve
+from faprompt.clip.compute import moved, resolve
 from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
@@ -107,7 +107,7 @@ class Detector:
 
         Both in [0, 1], fp32, on the CPU.
         """
-        dual = self.backbone.clip.visual.dual(pixels.to(self.device, non_blocking=True))
+        dual = self.backbone.clip.visual.dual(moved(pixels, self.device))
         scores = self.network(dual.image, dual.patches(), text=self._text)
         maps = scores.anomaly_map(self.input_size, blur_sigma=self.network.config.blur_sigma)
         return scores.image_score.cpu(), maps.cpu()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.linalg import vecdot
 from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize
 
 from faprompt.config import FocalOn, LossConfig
@@ -34,41 +35,51 @@ class Targets:
     masks: Tensor
     """(B, H, W), 1 where defective."""
     known: Tensor
-    """(B,), False where the mask is unknown: such images do not enter the local loss."""
+    """(B,), False where the mask is unknown: such images do not enter the local loss. On the CPU,
+    because it decides what is computed, which must not wait for a GPU."""
 
 
 def local_loss(maps: Tensor, masks: Tensor, config: LossConfig) -> Tensor:
     """Focal loss plus dice loss of both classes.
 
+    Both classes' probabilities add up to 1, so that one of them says it all: reading it alone
+    halves the full-size arithmetic.
+
     Args:
-        maps: Probabilities [S_n, S_a], (B, 2, H, W).
+        maps: Probabilities whose last channel is S_a, (B, 1, H, W) or [S_n, S_a] (B, 2, H, W).
         masks: (B, H, W), 1 where defective.
         config: Constants.
     """
-    return (
-        focal_loss(maps, masks, gamma=config.focal_gamma, smoothing=config.focal_smoothing)
-        + dice_loss(maps[:, 1], masks, smoothing=config.dice_smoothing)
-        + dice_loss(maps[:, 0], 1 - masks, smoothing=config.dice_smoothing)
-    )
+    return focal_loss(
+        maps, masks, gamma=config.focal_gamma, smoothing=config.focal_smoothing
+    ) + dice_losses(maps[:, -1], masks, smoothing=config.dice_smoothing)
 
 
 def focal_loss(maps: Tensor, masks: Tensor, *, gamma: float, smoothing: float) -> Tensor:
     """Mean over pixels of -(1 - pt)^gamma log(pt), with smoothed one-hot targets.
 
     pt = sum over classes of target * probability, plus the smoothing. 0 at perfect
-    probabilities up to the smoothing. Focal loss: arXiv:1708.02002.
+    probabilities up to the smoothing. Focal loss: arXiv:1708.02002. ``maps`` and ``masks`` as in
+    :func:`local_loss`.
     """
-    target = masks.clamp(smoothing, 1 - smoothing)
-    other = (1 - masks).clamp(smoothing, 1 - smoothing)
-    pt = other * maps[:, 0] + target * maps[:, 1] + smoothing  # (B, H, W)
+    right = torch.lerp(1 - masks, masks, maps[:, -1])  # probability of the true class, (B, H, W)
+    pt = right * (1 - 2 * smoothing) + 2 * smoothing  # clamping a one-hot target is this
     return (-((1 - pt) ** gamma) * pt.log()).mean()
 
 
-def dice_loss(probabilities: Tensor, masks: Tensor, *, smoothing: float) -> Tensor:
-    """1 - mean over images of (2 |P G| + s) / (|P| + |G| + s), from (B, H, W); in [0, 1]."""
-    p, g = probabilities.flatten(1), masks.flatten(1)
-    overlap = (2 * (p * g).sum(dim=1) + smoothing) / (p.sum(dim=1) + g.sum(dim=1) + smoothing)
-    return 1 - overlap.mean()
+def dice_losses(abnormality: Tensor, masks: Tensor, *, smoothing: float) -> Tensor:
+    """Dice losses of S_a against the masks and of S_n = 1 - S_a against the rest, added.
+
+    A dice loss is 1 - mean over images of (2 |P G| + s) / (|P| + |G| + s), in [0, 1]. Three sums
+    over the pixels suffice for both. ``abnormality`` and ``masks``: (B, H, W).
+    """
+    p, g = abnormality.flatten(1), masks.flatten(1)
+    both, found, true = vecdot(p, g).double(), p.sum(dim=1).double(), g.sum(dim=1).double()
+    pixels = p.shape[1]
+    neither = pixels - found - true + both
+    abnormal = (2 * both + smoothing) / (found + true + smoothing)
+    normal = (2 * neither + smoothing) / (2 * pixels - found - true + smoothing)
+    return (2 - abnormal.mean() - normal.mean()).to(abnormality.dtype)
 
 
 def image_focal_loss(scores: Tensor, labels: Tensor, *, gamma: float, on: FocalOn) -> Tensor:
@@ -126,7 +137,7 @@ def image_ce_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def known_only(maps: Tensor, targets: Targets) -> tuple[Tensor, Tensor] | None:
-    """Maps (B', 2, H, W) and masks of the images whose mask is known; None when there is none."""
+    """Maps (B', C, H, W) and masks of the images whose mask is known; None when there is none."""
     if not bool(targets.known.any()):
         return None
     if bool(targets.known.all()):

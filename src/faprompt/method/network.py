@@ -143,7 +143,7 @@ class FAPrompt(nn.Module):
         # What follows the read-out cannot reach it: the shorter prompt is filled with anything.
         filled = torch.cat([normal, normal[:, -1:].expand(-1, missing, -1)], dim=1)
         endings = torch.cat([filled, abnormal[0]])  # (1 + K, T, W)
-        end = self.ends.repeat_interleave(torch.tensor([1, len(abnormal[0])], device=words.device))
+        end = torch.cat([self.ends[:1], self.ends[1:].expand(len(abnormal[0]))])  # (1 + K,)
         features = self._encode(endings, end, beginning)  # (1 + K, D)
         return StaticText(normal=features[:1], abnormal=features[1:], beginning=beginning)
 
@@ -185,7 +185,7 @@ class FAPrompt(nn.Module):
         )
         total = scores.image_score.new_zeros(())
         for patches, weight in rounds:
-            maps = scoring.upsample(patches, targets.masks.shape[-1])  # (B, 2, S, S)
+            maps = scoring.upsample(patches[..., 1:], targets.masks.shape[-1])  # (B, 1, S, S)
             if (known := losses.known_only(maps, targets)) is not None:
                 total = total + weight * losses.local_loss(*known, config)
         return total

@@ -57,17 +57,22 @@ def anomaly_map(first: Tensor, second: Tensor, *, size: int, blur_sigma: float) 
     """
     grid = round(first.shape[1] ** 0.5)
     plane = ((first + second) / 2).unflatten(1, (grid, grid))
-    rows = resize_and_blur_matrix(grid, size, blur_sigma).to(plane)
+    rows = resize_and_blur_matrix(grid, size, blur_sigma, device=plane.device)
     blurred: Tensor = rows @ plane @ rows.T
     return blurred.clamp(0, 1)  # rounding may step outside by one unit in the last place
 
 
 @lru_cache(maxsize=16)
-def resize_and_blur_matrix(grid: int, size: int, blur_sigma: float) -> Tensor:
-    """R (S, G): bilinear resize from ``grid`` to ``size`` values, then Gaussian blur."""
+def resize_and_blur_matrix(
+    grid: int, size: int, blur_sigma: float, *, device: torch.device | str = "cpu"
+) -> Tensor:
+    """R (S, G): bilinear resize from ``grid`` to ``size`` values, then Gaussian blur.
+
+    Kept on its device, so that no call waits for a transfer.
+    """
     eye = torch.eye(grid, dtype=torch.float64)
     resize = interpolate(eye[None], size=size, mode="linear", align_corners=False)[0].T  # (S, G)
-    return (blur_matrix(size, blur_sigma) @ resize).float()
+    return (blur_matrix(size, blur_sigma) @ resize).float().to(device)
 
 
 def blur_matrix(size: int, sigma: float) -> Tensor:

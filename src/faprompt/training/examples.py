@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from faprompt.clip.compute import moved
 from faprompt.data.loading import map_ordered
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset, Sample
@@ -126,11 +126,8 @@ class ExampleReader:
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on another device."""
 
-    def moved(tensor: Tensor) -> Tensor:
-        return tensor.to(device, non_blocking=True)
-
     features, targets = batch.features, batch.targets
     return Batch(
-        Features(moved(features.image), moved(features.patches)),
-        Targets(moved(targets.labels), moved(targets.masks), moved(targets.known)),
+        Features(moved(features.image, device), moved(features.patches, device)),
+        Targets(moved(targets.labels, device), moved(targets.masks, device), targets.known),
     )

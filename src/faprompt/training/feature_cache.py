@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from faprompt.clip.compute import moved
 from faprompt.clip.image_encoder import DEFAULT_READING, Reading
 from faprompt.clip.weights import Backbone
 from faprompt.data.hashing import content_hash
@@ -91,7 +92,7 @@ class ImageTower:
         missing = COMPUTE_BATCH - len(images)
         full = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)])
         with torch.inference_mode():
-            dual = self.backbone.clip.visual.dual(full.to(device), self.reading.blocks or None)
+            dual = self.backbone.clip.visual.dual(moved(full, device), self.reading.blocks or None)
             image, patches = (features.cpu() for features in self.reading.of(dual))
         return [Features(image[i].clone(), patches[i].clone()) for i in range(len(images))]
 

@@ -188,7 +188,7 @@ class Trainer:
         losses = self.network.losses(scores, batch.targets, self.settings.loss)
         names = [field.name for field in fields(losses)]
         values = torch.stack([getattr(losses, name).detach() for name in names]).tolist()
-        if not math.isfinite(losses.total.item()):
+        if not math.isfinite(values[names.index("total")]):  # one transfer for all
             raise TrainingError(self._not_finite("the loss", epoch, step))
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()
