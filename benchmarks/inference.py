@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from machine import DTYPES, arguments, milliseconds, quiet_start, report, timed
+from machine import DTYPES, arguments, check, milliseconds, quiet_start, report, timed
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from faprompt.clip.model import Clip
@@ -18,6 +18,7 @@ from faprompt.config import MethodConfig
 from faprompt.method.network import FAPrompt
 
 BACKBONE = "ViT-L-14-336"
+LIMITS = {"fp32": 1.35, "bf16": 1.35}  # total / bare
 
 
 def bare_calls(spec: ClipSpec, batch: int, dtype: torch.dtype) -> Callable[[], None]:
@@ -96,6 +97,7 @@ def main() -> None:
     quiet_start()
     rows = [measure(p, b, options.repeats) for p in options.precision for b in options.batch]
     report(f"{BACKBONE}, one 518x518 image", rows, options.json)
+    check(rows, "total / bare", LIMITS)
 
 
 if __name__ == "__main__":
