@@ -12,7 +12,7 @@ import numpy as np
 from machine import DTYPES, arguments, milliseconds, quiet_start, report, timed
 from PIL import Image
 
-from faprompt.detection.detector import Detector, Prediction
+from faprompt import Detector, Prediction
 
 FOLDER_IMAGES = 32
 

@@ -83,14 +83,26 @@ def timed(*functions: Callable[[], Any]) -> list[float]:
 def report(title: str, rows: Sequence[Row], path: Path | None) -> None:
     """Print machine and table; write both as JSON where a path is given."""
     facts = machine()
-    print(f"{title}\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))  # noqa: T201
+    print(f"{title}\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
     names = list(rows[0])
-    print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))  # noqa: T201
+    print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
     for row in rows:
-        print("| " + " | ".join(_text(row.get(name)) for name in names) + " |")  # noqa: T201
+        print("| " + " | ".join(_text(row.get(name)) for name in names) + " |")
     if path is not None:
         content = {"title": title, "machine": facts, "rows": list(rows)}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def check(rows: Sequence[Row], column: str, limits: Mapping[str, float]) -> None:
+    """Exit with status 1 where a ratio is above the limit of its precision.
+
+    Ratios within one run hold on any machine; seconds do not.
+    """
+    slow = [row for row in rows if row[column] > limits[row["precision"]]]
+    for row in slow:
+        print(f"too slow: {row['precision']}: {column} {row[column]:.2f}")
+    if slow:
+        raise SystemExit(1)
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,8 @@ anybody. Linux only (/proc). Mark: 1.6 GB in bf16 at any number of images.
 import gc
 import multiprocessing
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,10 @@ def write_prompts(path: str, weights: str) -> None:
     save_checkpoint(Path(path), learner.state_dict(), header)
 
 
-def use(queue: Any, prompts: str, weights: str, precision: str, counts: list[int]) -> None:
+def use(queue: Any, files: tuple[str, str], precision: str, counts: list[int]) -> None:
     """Load and predict; put one row into the queue per number of images."""
     quiet_start()
+    prompts, weights = files
     detector = Detector.load(prompts, weights=weights, device="cpu", precision=precision)
     peak = status("VmHWM")["VmHWM"]
     loaded = status("VmRSS")["VmRSS"]
@@ -94,6 +96,13 @@ def noise(count: int) -> Iterator[np.ndarray]:
         yield rng.integers(0, 255, (600, 800, 3), dtype=np.uint8)
 
 
+def _fresh(function: Callable[..., None], *values: Any) -> SpawnProcess:
+    """The function, started in a process that has nothing in memory yet."""
+    process = multiprocessing.get_context("spawn").Process(target=function, args=values)
+    process.start()
+    return process
+
+
 def main() -> None:
     """One fresh process per precision."""
     parser = arguments(__doc__)
@@ -101,22 +110,14 @@ def main() -> None:
     parser.add_argument("--file", choices=FILE_DTYPES, default="fp16", help="the weight file's")
     parser.add_argument("--images", type=int, nargs="+", default=[4, 16])
     options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         weights, prompts = f"{name}/weights.safetensors", f"{name}/prompts.safetensors"
-        for target, values in (
-            (write_weights, (weights, options.file)),
-            (write_prompts, (prompts, weights)),
-        ):
-            process = context.Process(target=target, args=values)  # type: ignore[arg-type]
-            process.start()
-            process.join()
+        _fresh(write_weights, weights, options.file).join()
+        _fresh(write_prompts, prompts, weights).join()
         for precision in options.precision:
-            queue = context.Queue()
-            values = (queue, prompts, weights, precision, options.images)
-            process = context.Process(target=use, args=values)
-            process.start()
+            queue = multiprocessing.get_context("spawn").Queue()
+            process = _fresh(use, queue, (prompts, weights), precision, options.images)
             rows += [queue.get(timeout=600) for _ in options.images]
             process.join()
     report(f"{BACKBONE}, memory, weights in {options.file}", rows, options.json)

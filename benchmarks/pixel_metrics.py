@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from machine import arguments, quiet_start, report
+from numpy.typing import NDArray
 
 from faprompt.metrics.pixel import MapAndMask, pixel_metrics
 
@@ -21,14 +22,14 @@ def maps(count: int) -> Iterator[MapAndMask]:
     rng = np.random.default_rng(0)
     for number in range(count):
         coarse = rng.random((38, 38), dtype=np.float32)
-        values = np.kron(coarse, np.ones((14, 14), dtype=np.float32))[:SIDE, :SIDE]
+        values: NDArray[np.float32] = coarse.repeat(14, axis=0).repeat(14, axis=1)[:SIDE, :SIDE]
         values += rng.random((SIDE, SIDE), dtype=np.float32) * np.float32(0.1)
         mask = np.zeros((SIDE, SIDE), dtype=np.bool_)
         if number % 2:
             top, left = rng.integers(0, SIDE - 80, 2)
             mask[top : top + 80, left : left + 60] = True
             values[mask] += np.float32(0.5)
-        yield values / 2, mask
+        yield values * np.float32(0.5), mask
 
 
 def measure(count: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from machine import DTYPES, arguments, milliseconds, quiet_start, report, timed
+from machine import DTYPES, arguments, check, milliseconds, quiet_start, report, timed
 from torch.nn.functional import linear
 
 from faprompt.clip.model import Clip
@@ -18,6 +18,7 @@ from faprompt.config import LossConfig, MethodConfig
 from faprompt.method.losses import Targets
 from faprompt.method.network import FAPrompt
 
+LIMITS = {"fp32": 1.8, "bf16": 2.7}  # step / bare: a third above what was measured
 BATCH, SIDE, PATCHES = 8, 518, 37 * 37
 ENDING = 6  # positions of a prompt behind the common beginning
 
@@ -35,7 +36,11 @@ def bare_calls(clip: Clip, prompts: int, dtype: torch.dtype) -> Callable[[], Non
     rows = BATCH * prompts * ENDING
     pairs = [(3 * width, width), (width, width), (4 * width, width), (width, 4 * width)]
     cases = [
-        (torch.randn(rows, n).to(dtype), torch.randn(m, n).to(dtype), torch.randn(rows, m).to(dtype))
+        (
+            torch.randn(rows, n).to(dtype),
+            torch.randn(m, n).to(dtype),
+            torch.randn(rows, m).to(dtype),
+        )
         for m, n in pairs
     ]
 
@@ -101,6 +106,7 @@ def main() -> None:
     choices = (False, True) if options.compiled else (False,)
     rows = [measure(p, options.repeats, compiled=c) for p in DTYPES for c in choices]
     report("training step, batch 8, cached features", rows, options.json)
+    check(rows, "step / bare", LIMITS)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """From samples to batches: unknown masks, order, unusable files."""
 
+import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from micro_training import make_folder
 from PIL import Image
+from torch import Tensor
 
 from faprompt.clip.weights import Backbone
 from faprompt.config import LossConfig, MethodConfig
@@ -17,6 +20,7 @@ from faprompt.data.samples import Dataset
 from faprompt.errors import DataError
 from faprompt.method.network import FAPrompt
 from faprompt.training.examples import (
+    Batch,
     Example,
     ExampleReader,
     bad_masks,
@@ -24,7 +28,7 @@ from faprompt.training.examples import (
     labelled,
     require_both_labels,
 )
-from faprompt.training.feature_cache import ImageTower, hash_files
+from faprompt.training.feature_cache import FeatureCache, ImageTower, hash_files
 
 backbone = micro_training.backbone
 dataset = micro_training.dataset
@@ -66,6 +70,26 @@ def test_batches_keep_the_order_and_resize_masks(dataset: Dataset, reader: Examp
     assert masks.shape == (10, 64, 64)
     assert set(masks.unique().tolist()) == {0.0, 1.0}
     assert [bool(m.any()) for m in masks] == [label == 1 for label in labels]
+
+
+def test_batches_in_memory_do_not_grow_with_the_data(
+    dataset: Dataset, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of cached features no more is held than the batches under way, with one thread four."""
+    tower = ImageTower(backbone, 64)
+    reader = ExampleReader(tower, FeatureCache(tmp_path, tower))
+    read, alive = reader.batch, weakref.WeakSet[Tensor]()
+
+    def recorded(examples: Sequence[Example]) -> Batch:
+        batch = read(examples)
+        alive.add(batch.features.patches)
+        return batch
+
+    monkeypatch.setattr(reader, "batch", recorded)
+    examples = examples_of(dataset) * 4
+    counts = [len(alive) for _ in reader.batches(examples, size=2, workers=1)]
+    assert len(counts) == 20
+    assert max(counts) <= 4
 
 
 def test_an_unknown_mask_is_not_a_mask_without_defect(folder: Path, reader: ExampleReader) -> None:

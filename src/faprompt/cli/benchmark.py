@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 PlanFile = Annotated[
     str,
-    typer.Argument(metavar="PLAN", help="A YAML file, or a shipped one: paper.yaml, small.yaml, tiny.yaml."),
+    typer.Argument(
+        metavar="PLAN", help="A YAML file, or a shipped one: paper.yaml, small.yaml, tiny.yaml."
+    ),
 ]
 Out = Annotated[
     Path | None, typer.Option(help="Folder of the results; the same command continues it.")

@@ -41,7 +41,8 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
     """
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, H, L, T)
     weights = scores.float().masked_fill(~seen, -torch.inf).softmax(dim=-1)
-    return weights.to(v.dtype) @ v
+    attended: Tensor = weights.to(v.dtype) @ v
+    return attended
 
 
 class LayerNorm(nn.LayerNorm):

@@ -113,7 +113,7 @@ class TextEncoder(nn.Module):
             )
         found = []
         for index, module in enumerate([*self.transformer.resblocks][:-1]):
-            block: ResidualBlock = module  # type: ignore[assignment]
+            block: ResidualBlock = module
             x, keys_values = block.causal(x, prefix.blocks[index] if prefix else None)
             found.append(keys_values)
             if deep_prompts is not None and index < sets:

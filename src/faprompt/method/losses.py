@@ -79,7 +79,8 @@ def dice_losses(abnormality: Tensor, masks: Tensor, *, smoothing: float) -> Tens
     neither = pixels - found - true + both
     abnormal = (2 * both + smoothing) / (found + true + smoothing)
     normal = (2 * neither + smoothing) / (2 * pixels - found - true + smoothing)
-    return (2 - abnormal.mean() - normal.mean()).to(abnormality.dtype)
+    total: Tensor = 2 - abnormal.mean() - normal.mean()
+    return total.to(abnormality.dtype)
 
 
 def image_focal_loss(scores: Tensor, labels: Tensor, *, gamma: float, on: FocalOn) -> Tensor:

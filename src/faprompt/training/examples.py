@@ -125,7 +125,6 @@ class ExampleReader:
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on another device."""
-
     features, targets = batch.features, batch.targets
     return Batch(
         Features(moved(features.image, device), moved(features.patches, device)),
