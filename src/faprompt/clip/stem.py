@@ -25,11 +25,11 @@ class InstanceNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, C, H, W) over H and W; statistics in fp32."""
-        variance, mean = torch.var_mean(x.float(), dim=(2, 3), keepdim=True, correction=0)
+        """Normalise (B, C, H, W) over H and W; in fp32, since a large mean costs bf16 much."""
+        values = x.float()
+        variance, mean = torch.var_mean(values, dim=(2, 3), keepdim=True, correction=0)
         scale = self.weight.float().view(-1, 1, 1) * (variance + 1e-5).rsqrt()
-        shift = self.bias.float().view(-1, 1, 1) - mean * scale
-        return x * scale.to(x.dtype) + shift.to(x.dtype)
+        return ((values - mean) * scale + self.bias.float().view(-1, 1, 1)).to(x.dtype)
 
 
 class StemBlock(nn.Module):
