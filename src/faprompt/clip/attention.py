@@ -28,7 +28,7 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
     """Attention of few positions, written out.
 
     For texts of a dozen positions this is faster than torch's fused kernel, whose backward pass
-    in bf16 takes ten times as long on a CPU (docs/speed.md). The softmax is fp32 in any case.
+    in bf16 takes ten times as long on a CPU (docs/performance.md). The softmax is fp32 in any case.
 
     Args:
         q: (B, H, L, D/H).
