@@ -73,17 +73,25 @@ def test_plain_images_have_no_look(tmp_path: Path) -> None:
 
 
 def test_hash_golden_value() -> None:
-    # By hand: cells of 10 levels more from left to right in row 0, less in the others.
-    rising, falling = np.arange(9) * 10, 200 - np.arange(9) * 10
-    cells = np.stack([rising, *[falling] * 7]).astype(np.uint8)
-    assert difference_hash(Image.fromarray(cells)) == 0xFF << 56
+    # By hand: 10 levels more from left to right in row 0, less in the others; each row as bright
+    # as the one above or darker, but for the last, which is brighter in its first four cells.
+    rising, falling = 40 + np.arange(9) * 10, 120 - np.arange(9) * 10
+    cells = np.stack([rising + 80, *[falling] * 7, falling + np.repeat([20, -20], [4, 5])]).astype(
+        np.uint8
+    )
+    words = difference_hash(Image.fromarray(cells))
+    assert words is not None
+    assert [int(word) for word in words] == [0xFF << 56, 0xF0]
 
 
 @pytest.mark.parametrize("count", [1, 513])
 def test_nearest_is_a_naive_search(count: int) -> None:
     rng = np.random.default_rng(0)
-    hashes, among = (rng.integers(0, 2**64, size=n, dtype=np.uint64) for n in (count, 40))
-    naive = [[(int(a) ^ int(b)).bit_count() for b in among] for a in hashes]
+    hashes, among = (rng.integers(0, 2**64, size=(n, 2), dtype=np.uint64) for n in (count, 40))
+    naive = [
+        [sum((int(x) ^ int(y)).bit_count() for x, y in zip(a, b, strict=True)) for b in among]
+        for a in hashes
+    ]
     index, distance = nearest(hashes, among)
     assert index.tolist() == [row.index(min(row)) for row in naive]
     assert distance.tolist() == [min(row) for row in naive]

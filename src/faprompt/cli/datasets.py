@@ -188,7 +188,9 @@ def _overlap_values(found: "Overlap") -> dict[str, Any]:
 
 def _print_overlap(found: "Overlap") -> None:
     for pair in found.pairs:
-        how = "the same" if pair.kind == "content" else f"alike ({pair.distance} of 64 bits differ)"
+        how = (
+            "the same" if pair.kind == "content" else f"alike ({pair.distance} of 128 bits differ)"
+        )
         typer.echo(f"{pair.target} = {pair.auxiliary}: {how}")
     for reason in found.unreadable.values():
         typer.echo(f"left out: {reason}")
