@@ -1,7 +1,7 @@
 """bf16 against fp32 on real images: no metric moves by more than 0.1 points. Needs FAPROMPT_DATA.
 
-Whole data sets are in docs/performance.md. Here a fixed part of each is judged at pixel level and by
-its scores: image metrics of so few move in larger steps (a pair of images that changes places).
+Whole data sets are in docs/performance.md. Here a fixed part of each is judged at pixel level and
+by its scores: image metrics of so few move in larger steps (a pair of images that changes places).
 """
 
 import os
