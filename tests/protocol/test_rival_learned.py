@@ -187,7 +187,8 @@ def test_an_unknown_mask_leaves_its_image_out_of_the_local_loss(backbone: Backbo
 def test_quarters_of_every_registered_tower() -> None:
     found = {name: local_blocks(spec) for name, spec in REGISTRY.items()}
     assert found["ViT-L-14-336"] == (5, 11, 17, 23)  # the published 6, 12, 18, 24
-    assert found["tiny"] == (2, 5, 8, 11)
+    assert found["tiny"] == (1, 3, 5, 7)
+    assert found["ViT-B-16"] == (2, 5, 8, 11)
     assert found["LAION-ViT-H-14"] == (7, 15, 23, 31)
     assert local_blocks(SPEC) == (1, 2)  # of 3 blocks, the last 2 with a local stream
 
