@@ -25,6 +25,10 @@ COMPARISON = "as compared in AnomalyCLIP, arXiv:2310.18961"
 ENSEMBLE = "WinCLIP's ensemble, arXiv:2303.14814: 7 normal and 4 abnormal states, 22 templates each"
 TAU = f"{TEMPERATURE}; images and patches are ranked by their difference of cosines at any"
 NO_NAMES = '"object" stands in place of the class name, which published figures use'
+UNSURE = (
+    "AnomalyCLIP's exact two sentences could not be looked up; that there are two of them, on an "
+    "unmodified image tower, its authors confirm (issue #25 of zqhang/AnomalyCLIP)"
+)
 MAPS = "maps are blurred as the plan says, the same for every method"
 ON_TINY = (
     "`tiny` was trained through the dual path alone, so on it the ordinary read-out after the last "
@@ -55,7 +59,7 @@ CLIP = Method(
         "features": "class token and patch tokens of the ordinary stream, after its last norm",
         "temperature": TAU,
     },
-    deviations=(NO_NAMES, MAPS, ON_TINY),
+    deviations=(UNSURE, NO_NAMES, MAPS, ON_TINY),
     trained=False,
     untrained=partial(_scorer, texts=PAIR, reading=ORDINARY),
 )
