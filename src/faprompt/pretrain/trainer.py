@@ -83,6 +83,7 @@ class Pretraining:
         self.recipe, self.spec = recipe, spec or get_spec("tiny")
         self.tokenizer = tokenizer or load_tokenizer(self.spec)
         self.device = torch.device(device)
+        photos = photos and photos.to(self.device)  # once: both parts share the pixels
         self.heldout_photos = photos and photos.part(heldout=True)
         seen = photos and photos.part(heldout=False)
         renderer = Renderer("train", photos=seen, device=self.device)
