@@ -20,7 +20,7 @@ from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.data.transforms import preprocess
-from faprompt.detection.prediction import Engine, OnError, Prediction, predict
+from faprompt.detection.prediction import Engine, OnError, Prediction, Seen, predict
 from faprompt.errors import CheckpointError
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt
@@ -157,7 +157,7 @@ class Detector:
         """
         engine = Engine(
             read=lambda item, limit: self.read(item, max_pixels=limit),
-            score=self._score_group,
+            score=self._see,
             to_original=to_original,
             colour_limits=self.header.colour_limits,
             batch_size=self.batch_size,
@@ -171,9 +171,10 @@ class Detector:
             on_error=on_error,
         )
 
-    def _score_group(self, pixels: Sequence[Tensor]) -> tuple[list[float], NDArray[np.float32]]:
+    def _see(self, pixels: Sequence[Tensor]) -> list[Seen]:
         scores, maps = self.score(torch.stack(list(pixels)))
-        return scores.tolist(), maps.numpy()
+        pairs = zip(scores.tolist(), maps.numpy(), strict=True)
+        return [Seen(image_score=score, anomaly_map=values) for score, values in pairs]
 
 
 def to_original(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

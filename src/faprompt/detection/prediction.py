@@ -46,13 +46,23 @@ class Prediction:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What a model says of one square input."""
+
+    image_score: float
+    """In [0, 1]."""
+    anomaly_map: NDArray[np.float32]
+    """(S, S), in [0, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Engine(Generic[Pixels]):
     """What a model has to offer for :func:`predict`."""
 
     read: Callable[[Any, int], tuple[Image.Image, Pixels]]
     """Source and largest number of pixels to the image (RGB) and its input (3, S, S)."""
-    score: Callable[[Sequence[Pixels]], tuple[list[float], NDArray[np.float32]]]
-    """Inputs of B images to their scores and their maps (B, S, S)."""
+    score: Callable[[Sequence[Pixels]], Sequence[Seen]]
+    """What the model says of B inputs (3, S, S), in their order."""
     to_original: Callable[[NDArray[np.float32], tuple[int, int]], NDArray[np.float32]]
     """Resizes a map (S, S) to (width, height)."""
     colour_limits: tuple[float, float]
@@ -113,12 +123,12 @@ def _predictions(
 ) -> Iterator[Prediction]:
     for group in in_groups(items, batch_size):
         started = time.perf_counter()
-        scores, maps = engine.score([item.pixels for item in group])
+        seen = engine.score([item.pixels for item in group])
         elapsed = (time.perf_counter() - started) * 1000 / len(group)
-        for item, score, anomaly_map in zip(group, scores, maps, strict=True):
+        for item, one in zip(group, seen, strict=True):
             yield Prediction(
-                image_score=score,
-                anomaly_map=engine.to_original(anomaly_map, item.image.size),
+                image_score=one.image_score,
+                anomaly_map=engine.to_original(one.anomaly_map, item.image.size),
                 path=str(item.source) if isinstance(item.source, str | Path) else None,
                 milliseconds=elapsed,
                 image=item.image,

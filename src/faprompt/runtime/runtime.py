@@ -13,7 +13,7 @@ from PIL import Image
 
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
-from faprompt.detection.prediction import Engine, OnError, Prediction, predict
+from faprompt.detection.prediction import Engine, OnError, Prediction, Seen, predict
 from faprompt.errors import CheckpointError, ConfigError
 from faprompt.runtime.description import MODEL_FILES, Description
 from faprompt.runtime.pixels import Floats, preprocess, to_original
@@ -134,7 +134,7 @@ class Runtime:
         """
         engine = Engine(
             read=lambda item, limit: self.read(item, max_pixels=limit),
-            score=self._score_group,
+            score=self._see,
             to_original=to_original,
             colour_limits=self.description.colour_limits,
             batch_size=self.batch_size,
@@ -148,6 +148,7 @@ class Runtime:
             on_error=on_error,
         )
 
-    def _score_group(self, pixels: Sequence[Floats]) -> tuple[list[float], Floats]:
+    def _see(self, pixels: Sequence[Floats]) -> list[Seen]:
         scores, maps = self.score(np.stack(pixels))
-        return scores.tolist(), maps
+        pairs = zip(scores.tolist(), maps, strict=True)
+        return [Seen(image_score=score, anomaly_map=values) for score, values in pairs]
