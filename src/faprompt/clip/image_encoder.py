@@ -154,7 +154,8 @@ class ImageEncoder(nn.Module):
                 f"image batch has shape {tuple(images.shape)}; needed is (B, 3, S, S) with S a "
                 f"multiple of the patch size {self.patch_size}"
             )
-        patches = self.conv1(images.to(self.proj.dtype)).flatten(2).transpose(1, 2)  # (B, L, W)
+        cut = self.conv1(images.to(next(self.conv1.parameters()).dtype))  # a stem stays in fp32
+        patches = cut.to(self.proj.dtype).flatten(2).transpose(1, 2)  # (B, L, W)
         class_token = self.class_embedding.expand(len(images), 1, -1)
         positions = resize_positions(self.positional_embedding, side // self.patch_size)
         x: Tensor = self.ln_pre(torch.cat([class_token, patches], dim=1) + positions)

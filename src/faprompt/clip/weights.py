@@ -83,10 +83,12 @@ def load_weights(
     state = build_state(file, spec)
     checksum = fingerprint(state)
     clip = empty_clip(spec)
-    converted = {
-        name: state.pop(name).to(device=device, dtype=dtype).contiguous()  # one at a time
-        for name in list(state)
-    }
+    converted = {}
+    for name in list(state):  # one at a time
+        # A stem normalises per image: what bf16 rounds away of faint contrast it would magnify.
+        exact = spec.conv_stem and name.startswith("visual.conv1.")
+        kept = torch.float32 if exact else dtype
+        converted[name] = state.pop(name).to(device=device, dtype=kept).contiguous()
     clip.load_state_dict(converted, assign=True)
     return Backbone(clip.frozen(), spec, checksum, source or str(path))
 
