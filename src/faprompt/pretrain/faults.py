@@ -1,10 +1,9 @@
-"""Defects of structure and of tissue: what is missing, moved, foreign, wiped away or grown.
+"""Defects of structure: what is missing, moved, foreign or wiped away.
 
 The same signature as in :mod:`faprompt.pretrain.defects`. Shapes: N pictures, S side.
 """
 
 import torch
-from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
@@ -78,32 +77,3 @@ def misprint(canvas: Canvas, scene: Scene) -> Damage:
     shifted = scene.image.roll((shift, shift // 2), (3, 2))
     ghost = torch.minimum(scene.image, shifted)
     return mix(scene.image, mix(shifted, ghost, canvas.chance(0.4)), mask), mask
-
-
-def bright_focus(canvas: Canvas, scene: Scene) -> Damage:
-    """A brighter focus in tissue: tumour, bleed, overexposed cell."""
-    return _focus(canvas, scene, canvas.uniform(0.2, 0.5))
-
-
-def dark_focus(canvas: Canvas, scene: Scene) -> Damage:
-    """A darker focus in tissue: oedema, necrosis, dead cell."""
-    return _focus(canvas, scene, canvas.uniform(-0.45, -0.2))
-
-
-def _focus(canvas: Canvas, scene: Scene, change: Tensor) -> Damage:
-    inside = blob(canvas, scene.foreground, 0.07, 0.4, ragged=0.4)
-    mask = (inside * canvas.uniform(5, 25)).sigmoid() * (inside > -0.3) * scene.foreground
-    texture = 1 + 0.25 * canvas.fractal(1.0, 1.8)
-    edge = (-((inside - 0.1) / 0.12).square()).exp() * canvas.uniform(-0.5, 0.8)
-    return scene.image + mask * change * (texture + edge), mask
-
-
-def asymmetry(canvas: Canvas, scene: Scene) -> Damage:
-    """A mass: one region swells, its own texture, its surroundings pushed away."""
-    moved, region = bend(canvas, scene)
-    inside = blob(canvas, region, 0.08, 0.25, ragged=0.3)
-    mask = canvas.soft(inside * 0.2, 3) * scene.foreground
-    level = scene.image.mean(dim=(1, 2, 3), keepdim=True) + canvas.uniform(0.05, 0.5)
-    level = level * (1 + 0.15 * canvas.fractal(0.8, 1.6))
-    image = mix(scene.image, moved, scene.foreground)
-    return mix(image, level, mask), torch.maximum(mask, region * scene.foreground)

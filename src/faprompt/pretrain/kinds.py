@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from faprompt.errors import ConfigError
 
 Split = Literal["train", "heldout", "example"]
-Family = Literal["surface", "object", "parts", "scan", "wet", "photo"]
+Family = Literal["surface", "metal", "object", "parts", "scan", "wet", "photo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class DefectKind:
     """How often it comes; less for what often cannot be told from what is normal."""
 
 
-_SOLID: tuple[Family, ...] = ("surface", "object", "parts", "photo")
+_SOLID: tuple[Family, ...] = ("surface", "metal", "object", "parts", "photo")
+_HARD: tuple[Family, ...] = ("surface", "metal", "object", "photo")
 _THINGS: tuple[Family, ...] = ("object", "parts")
 _BODY: tuple[Family, ...] = ("scan", "wet")
 
@@ -47,6 +48,10 @@ SCENE_KINDS = (
     SceneKind("granite", "train", "surface", ("granite", "terrazzo", "grains")),
     SceneKind("wood", "train", "surface", ("wood", "plank", "board")),
     SceneKind("brushed", "train", "surface", ("metal", "steel", "brushed metal"), 1.5),
+    SceneKind("ground", "train", "metal", ("metal", "steel", "ground metal", "sheet"), 2.0),
+    SceneKind("cylinder", "train", "metal", ("cylinder", "shaft", "metal", "bar"), 2.0),
+    SceneKind("cast", "train", "metal", ("casting", "metal", "ceramic", "tile"), 2.0),
+    SceneKind("glazed", "train", "metal", ("tile", "ceramic", "plate", "metal"), 1.0),
     SceneKind("painted", "train", "surface", ("paint", "plastic", "coating", "paper"), 1.5),
     SceneKind("grating", "train", "surface", ("grating", "stripes", "corrugated sheet")),
     SceneKind("weave", "train", "surface", ("fabric", "cloth", "canvas", "weave")),
@@ -82,8 +87,13 @@ DEFECT_KINDS = (
     DefectKind("scratch", _SOLID, ("scratched", "scraped"), ("scratch",)),
     DefectKind("crack", _SOLID, ("cracked", "fractured"), ("crack", "fracture")),
     DefectKind("hole", _SOLID, ("punctured", "perforated"), ("hole", "pit")),
+    DefectKind("blowhole", _HARD, ("pitted", "defective"), ("blowhole", "pit")),
+    DefectKind("pits", _HARD, ("pitted", "corroded"), ("pitting", "corrosion"), 1.3),
+    DefectKind("fray", _HARD, ("frayed", "torn"), ("fray", "tear")),
+    DefectKind("uneven", _HARD, ("uneven", "discoloured"), ("uneven area", "unevenness")),
+    DefectKind("abrasion", _HARD, ("worn", "scraped"), ("abrasion", "worn area"), 0.7),
     DefectKind("dent", _SOLID, ("dented", "pressed"), ("dent",)),
-    DefectKind("stain", (*_SOLID, "wet"), ("stained", "dirty"), ("stain", "spot")),
+    DefectKind("stain", _SOLID, ("stained", "dirty"), ("stain", "spot")),
     DefectKind("discolouration", _SOLID, ("discoloured", "faded"), ("discolouration",)),
     DefectKind("contamination", _SOLID, ("contaminated", "polluted"), ("contamination", "dirt")),
     DefectKind("fibre", _SOLID, ("soiled",), ("fibre", "hair")),
@@ -99,7 +109,10 @@ DEFECT_KINDS = (
         ("print error", "shift"),
         0.4,
     ),
-    DefectKind("lump", (*_SOLID, "wet"), ("swollen", "lumpy"), ("lump", "bump", "polyp")),
+    DefectKind("lump", _SOLID, ("swollen", "lumpy"), ("lump", "bump")),
+    DefectKind("polyp", ("wet",), ("swollen", "diseased"), ("polyp", "lump"), 3.0),
+    DefectKind("mass", ("scan",), ("diseased", "abnormal"), ("tumour", "mass"), 2.5),
+    DefectKind("bleed", ("scan",), ("diseased", "bleeding"), ("bleeding", "haemorrhage"), 0.7),
     DefectKind("bright_focus", _BODY, ("diseased", "abnormal"), ("bright lesion", "tumour")),
     DefectKind("dark_focus", _BODY, ("diseased", "abnormal"), ("dark lesion", "lesion")),
     DefectKind("asymmetry", ("scan",), ("displaced",), ("mass", "swelling")),
