@@ -79,7 +79,8 @@ class Camera:
     def shoot(self, image: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) as a camera stores them, in [0, 1]."""
         image = mix(image.clamp(0, 1), blurred(image.clamp(0, 1), 1), self.soft)
-        image = mix(image, blurred(image, 2), self.coarse)
+        if bool(self.coarse.any()):
+            image = mix(image, blurred(image, 2), self.coarse)
         image = (image * self.light * self.gain - self.low) / self.width
         image = mix(image, torch.ones_like(image), self.glare).clamp(1e-4, 1).pow(self.gamma)
         image = mix(image, image.mean(dim=1, keepdim=True), self.grey)

@@ -48,6 +48,9 @@ FADE = 48
 SECOND_SHARE = 0.35
 """Scenes that have the defect at two places."""
 
+_ONCE = {"displaced", "missing", "asymmetry"}
+"""What changes the outline of things, so that a second one would not fit."""
+
 LEAST_PIXELS = 6
 """Smallest mask in pixels."""
 
@@ -159,9 +162,11 @@ class Renderer:
         if kind.family in {"surface", "photo"}:
             scene = decorate(canvas, scene)
         damaged, soft = DEFECTS[defect.name](canvas, scene)
-        again, more = DEFECTS[defect.name](canvas, replace(scene, image=damaged.clamp(0, 1)))
-        twice = canvas.chance(SECOND_SHARE)  # where there is one, there is often another
-        damaged, soft = mix(damaged, again, twice), torch.maximum(soft, more * twice)
+        # Where there is one, there is often another.
+        twice = canvas.chance(0 if defect.name in _ONCE else SECOND_SHARE)
+        if bool(twice.any()):
+            again, more = DEFECTS[defect.name](canvas, replace(scene, image=damaged.clamp(0, 1)))
+            damaged, soft = mix(damaged, again, twice), torch.maximum(soft, more * twice)
         change = (damaged.clamp(0, 1) - scene.image).abs().mean(dim=1, keepdim=True)
         # In the dark less is seen: the eye, and the stem of the tower, go by ratios.
         least = LEAST_CHANGE * (_level(scene) + 0.25).clamp(max=1)
