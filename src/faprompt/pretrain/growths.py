@@ -44,7 +44,7 @@ def _changed(before: Tensor, after: Tensor, least: float) -> Tensor:
 def mass(canvas: Canvas, scene: Scene) -> Damage:
     """A tumour: core, rim, dead middle, oedema around, the rest pushed aside."""
     x, y = centre_in(canvas, scene.foreground)
-    radius = _radius(canvas, scene.foreground, 0.015, 0.22)
+    radius = _radius(canvas, scene.foreground, 0.015, 0.3)
     inside = _lobed(canvas, (x, y), radius)
     core = canvas.soft(inside * radius, canvas.size / 224 * 4) * scene.foreground
     moved = _pushed(canvas, scene.image, (x, y), radius)

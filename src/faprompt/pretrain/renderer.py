@@ -54,9 +54,6 @@ _ONCE = {"displaced", "missing", "asymmetry"}
 LEAST_PIXELS = 6
 """Smallest mask in pixels."""
 
-_GREY = {"wet": 0.05, "metal": 0.6}
-"""Share of pictures from a camera without colours, by family."""
-
 _ROOMS = (textures, things, bodies, slices, tissue, metals)
 _DAMAGE = (defects, faults, growths, wear)
 SCENES: dict[str, Callable[[Canvas], Scene]] = {
@@ -178,7 +175,7 @@ class Renderer:
         strength = change.sum(dim=(1, 2, 3), keepdim=True) / area.clamp(min=1)
         seen = ((strength > least) & (area >= LEAST_PIXELS)).float()
         damaged = scene.image + (damaged.clamp(0, 1) - scene.image) * seen * _faded(mask)
-        camera = Camera(canvas, scan=kind.family == "scan", grey=_GREY.get(kind.family, 0.2))
+        camera = Camera(canvas, kind.family)
         return Rendered(
             camera.shoot(damaged),
             camera.shoot(scene.image),

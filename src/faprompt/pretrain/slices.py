@@ -50,7 +50,8 @@ def head_slice(canvas: Canvas) -> Scene:
     shell = _shell(canvas, anatomy, levels) * (1 - bare)
     flat = mix(shell, _tissue(canvas, anatomy, levels), inside)
     image, brain = _framed(canvas, torch.cat([flat, inside], 1)).split(1, 1)
-    image = (image + _overlay(canvas, image)).clamp(0, 1).expand(-1, 3, -1, -1)
+    image = _paged(canvas, (image + _overlay(canvas, image)).clamp(0, 1), brain)
+    image = image.expand(-1, 3, -1, -1)
     return Scene(image, brain, torch.zeros_like(image))
 
 
@@ -61,6 +62,7 @@ def _levels(canvas: Canvas) -> list[Tensor]:
     first, second = table[row[:, 0]], table[row[:, 1]]
     level = mix(first, second, canvas.uniform(0, 0.35, 1))  # no scanner is like the other
     level = level + canvas.uniform(-0.07, 0.07, len(table))
+    level = level * canvas.log_uniform(0.5, 1.2)[:, :, 0, 0]
     return [value.view(-1, 1, 1, 1) for value in level.clamp(0.02, 1).unbind(1)]
 
 
@@ -230,3 +232,11 @@ def _overlay(canvas: Canvas, image: Tensor) -> Tensor:
     tick = (y * canvas.uniform(10, 25)).frac().abs() < 0.15
     ruler = (edge & tick & (y.abs() < 0.5)).float() * canvas.chance(0.2)
     return torch.maximum(text, ruler) * (image < 0.1) * canvas.uniform(0.4, 1)
+
+
+def _paged(canvas: Canvas, image: Tensor, brain: Tensor) -> Tensor:
+    """Some slices are pictures of a page or a screen: a white or grey frame around them."""
+    across = canvas.x.abs() - canvas.uniform(0.75, 1.05)
+    frame = torch.maximum(across, canvas.y.abs() - canvas.uniform(0.75, 1.05))
+    frame = canvas.soft(frame) * canvas.chance(0.1) * (1 - brain)
+    return mix(image, canvas.uniform(0.3, 1), frame)

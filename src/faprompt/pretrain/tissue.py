@@ -7,7 +7,7 @@ Shapes: N pictures, S side.
 import torch
 from torch import Tensor
 
-from faprompt.pretrain.canvas import Canvas, Scene, mix, relief
+from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, relief
 from faprompt.pretrain.composing import marks
 from faprompt.pretrain.textures import surface
 
@@ -19,8 +19,8 @@ def wet_tissue(canvas: Canvas) -> Scene:
     turn = canvas.angle()
     u, v = u - reach * turn.cos() * 0.8, v - reach * turn.sin() * 0.8
     radius = (u.square() + v.square() + 1e-4).sqrt()
-    height = _folds(canvas, radius, torch.atan2(v, u))
-    image = _mucosa(canvas) * _lamp(canvas, radius, height)
+    height, shade = _folds(canvas, radius, torch.atan2(v, u))
+    image = _mucosa(canvas) * _lamp(canvas, radius, height) * shade
     lumen = canvas.soft(canvas.uniform(0.03, 0.35) - radius, canvas.size / 5) * canvas.chance(0.75)
     image = image * (1 - lumen * canvas.uniform(0.6, 0.97))
     image = _mucus(canvas, image)
@@ -32,18 +32,25 @@ def wet_tissue(canvas: Canvas) -> Scene:
 
 def _bent(canvas: Canvas, amount: Tensor) -> tuple[Tensor, Tensor]:
     """Coordinates bent by broad noise, (N, 1, S, S) each."""
-    bend_x, bend_y = canvas.clouds(2.2, 2.8), canvas.clouds(2.2, 2.8)
+    bend_x, bend_y = canvas.clouds(2.8, 3.5), canvas.clouds(2.8, 3.5)
     return canvas.x + bend_x * amount, canvas.y + bend_y * amount
 
 
-def _folds(canvas: Canvas, radius: Tensor, turn: Tensor) -> Tensor:
-    """Heights of ring-like folds around the lumen, broken off here and there, (N, 1, S, S)."""
-    rate = canvas.uniform(2.5, 9)
-    phase = radius.log() * rate + canvas.uniform(-0.8, 0.8) * turn.cos() + canvas.angle()
+def _folds(canvas: Canvas, radius: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
+    """Ring-like folds around the lumen, broken off here and there: heights, and what they shade.
+
+    Each fold hides what lies behind it: a bright rim, dark on its inner side.
+    """
+    rate = canvas.log_uniform(2.5, 10)
+    own = canvas.clouds(2.6, 3.4, coarsest=2.0)
+    phase = radius.log() * rate + canvas.uniform(-1, 1) * turn.cos() + canvas.angle() + 0.5 * own
     ridge = (0.5 + 0.5 * phase.sin()).pow(canvas.log_uniform(1, 5))  # broad valleys, sharp rims
-    parts = (canvas.clouds(1.8, 2.4, coarsest=2.0) * 2 + canvas.uniform(-1, 2)).sigmoid()
-    broad = canvas.clouds(2.0, 2.6, coarsest=2.0)
-    return radius.clamp(0.1, 1) * (0.3 * ridge * parts * canvas.uniform(0.1, 1) + 0.05 * broad)
+    parts = (canvas.clouds(1.8, 2.4, coarsest=2.0) * 3 + canvas.uniform(-2, 2)).sigmoid()
+    lap = phase / (2 * torch.pi)
+    hidden = blurred((lap - lap.floor()).pow(canvas.log_uniform(0.7, 3)), 1)
+    shade = 1 - parts * hidden * canvas.uniform(0, 0.75) * canvas.chance(0.7)
+    height = radius.clamp(0.1, 1) * (0.2 * ridge * parts * canvas.uniform(0.1, 1) + 0.05 * own)
+    return height, shade
 
 
 def _lamp(canvas: Canvas, radius: Tensor, height: Tensor) -> Tensor:
@@ -78,11 +85,11 @@ def _mucosa(canvas: Canvas) -> Tensor:
 
 def _gleam(canvas: Canvas, height: Tensor) -> Tensor:
     """Highlights where wet bumps mirror the lamp: specks, streaks and pools, (N, 1, S, S)."""
-    rough = canvas.fractal(1.5, 2.0, coarsest=canvas.uniform(3, 14))
+    rough = canvas.fractal(1.8, 2.8, coarsest=canvas.uniform(3, 14))
     facing = relief(height + 0.004 * rough, canvas.angle())
     spots = rough * 0.35 + facing
     where = canvas.clouds(1.8, 2.4, coarsest=2.0) * 0.25
-    gleam = (spots + where - canvas.uniform(0.75, 1.3)) * canvas.uniform(8, 25)
+    gleam = (spots + where - canvas.uniform(0.8, 1.6)) * canvas.uniform(8, 25)
     return gleam.sigmoid() * canvas.chance(0.85) * canvas.uniform(0.6, 1)
 
 

@@ -35,7 +35,7 @@ def blowhole(canvas: Canvas, scene: Scene) -> Damage:
 
 def pits(canvas: Canvas, scene: Scene) -> Damage:
     """A field of pits that run into each other, edges ragged and dark, some floors bright."""
-    patch = blob(canvas, scene.foreground, 0.1, 0.7, ragged=0.5)
+    patch = blob(canvas, scene.foreground, 0.1, 0.95, ragged=0.5)
     fine = canvas.fractal(0.9, 1.7, coarsest=canvas.log_uniform(4, 20))
     depth = fine * 0.5 + patch.clamp(-1, 0.7) * canvas.uniform(1, 2) - canvas.uniform(0.2, 0.7)
     mask = (depth * canvas.uniform(6, 25)).sigmoid() * (patch > -0.1) * scene.foreground
