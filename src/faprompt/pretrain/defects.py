@@ -82,7 +82,7 @@ def crack(canvas: Canvas, scene: Scene) -> Damage:
     rest = 1 - along.clamp(0, 1)
     width = canvas.log_uniform(0.005, 0.035) * rest
     line = width - across.abs()
-    side = (across - canvas.uniform(-0.5, 0.5) * (along - 0.15).clamp(min=0)).abs()
+    side = (across - canvas.uniform(-0.15, 0.15) * (along - 0.15).clamp(min=0)).abs()
     branch = torch.where(canvas.chance(0.4) > 0, width * 0.6 - side, line)
     mask = canvas.soft(torch.maximum(line, branch)) * (along < 1) * scene.foreground
     lip = canvas.soft(width * 0.7 - (across - 1.5 * width).abs()) * (along < 1) * scene.foreground
@@ -147,15 +147,16 @@ def contamination(canvas: Canvas, scene: Scene) -> Damage:
 
 
 def fibre(canvas: Canvas, scene: Scene) -> Damage:
-    """A hair or thread lying on top, with a shadow."""
+    """A hair or thread lying on top, thin at its ends, with a shadow."""
     across, along = stroke(canvas, scene.foreground, rough=0.02, bend=0.6)
-    width = canvas.log_uniform(0.012, 0.04)
+    width = canvas.log_uniform(0.006, 0.035) * (1.02 - along.clamp(0, 1).pow(6))
     mask = canvas.soft(width - across.abs()) * (along < 1)
     shadow = canvas.soft(width - (across - 1.5 * width).abs(), 2) * (along < 1)
-    colour = visible(scene.image, canvas.colour(0.9), 0.25)
+    shadow = shadow * canvas.uniform(0, 0.4)
+    colour = visible(scene.image, canvas.colour(0.9), 0.2)
     round_ = 1 - 0.4 * (across / width).clamp(-1, 1).square()
-    image = mix(scene.image * (1 - 0.3 * shadow), colour * round_, mask)
-    return image, torch.maximum(mask, 0.6 * shadow)
+    image = mix(scene.image * (1 - shadow), colour * round_, mask * canvas.uniform(0.6, 1))
+    return image, torch.maximum(mask, 2 * shadow)
 
 
 def chip(canvas: Canvas, scene: Scene) -> Damage:
