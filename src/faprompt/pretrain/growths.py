@@ -127,23 +127,26 @@ def polyp(canvas: Canvas, scene: Scene) -> Damage:
     dome = inside.clamp(0, 1)
     dome = (dome * (2 - dome)).pow(canvas.uniform(0.5, 1.0))
     turn = canvas.angle()
-    soft_side = 1 + canvas.uniform(1, 14)  # a flat one fades into what it grows on
-    mask = (inside * 3 * soft_side).sigmoid() * scene.foreground * (inside > -0.35)
+    steep = 1 + canvas.uniform(1, 14)  # a flat one fades into what it grows on
+    mask = (inside * 3 * steep).sigmoid() * scene.foreground * (inside > -0.35)
     light = relief(dome * radius * 0.7, turn) * canvas.uniform(0.4, 1.2)
-    facing = (dome - 0.65) * canvas.uniform(0.2, 0.8)
-    local = blurred(scene.image, max(2, canvas.size // 10))
-    fresh = mix(local, scene.image, canvas.uniform(0.1, 0.7))
+    light = 0.6 * light + (dome - 0.65) * canvas.uniform(0.2, 0.8)  # and from the lens
+    body = _grown(canvas, scene.image) * (1 + light)
+    wet = relief(dome * radius * 0.5 + 0.004 * canvas.clouds(1.4, 1.8, coarsest=4.0), turn)
+    gleam = ((wet - canvas.uniform(0.3, 0.6)) * 16).sigmoid() * (dome > 0.3) * canvas.chance(0.6)
+    body = mix(body, torch.ones_like(body), gleam * canvas.uniform(0.4, 0.95))
+    away = (canvas.x - x) * turn.cos() + (canvas.y - y) * turn.sin()
+    foot = (-((inside + 0.1) / canvas.uniform(0.1, 0.3)).square()).exp() * canvas.uniform(0, 0.5)
+    foot = foot * (-4 * away / radius).sigmoid() * scene.foreground
+    return mix(scene.image * (1 - foot), body, mask), torch.maximum(mask, foot)
+
+
+def _grown(canvas: Canvas, image: Tensor) -> Tensor:
+    """New tissue in the place of a picture's: its light and broad colours, another surface."""
+    local = blurred(image, max(2, canvas.size // 10))
+    fresh = mix(local, image, canvas.uniform(0.1, 0.7))
     red = canvas.uniform(-0.18, 0.18)
     tint = 1 + torch.cat([red * 0.2, -red, -red * canvas.uniform(0.6, 1.1)], 1)
     fine = canvas.fractal(1.0, 1.6, coarsest=canvas.uniform(6, 16))
     vein = (1 - fine.abs() * 3).clamp(0, 1) * canvas.uniform(0, 0.2)
-    grain = 1 + fine * canvas.uniform(0, 0.06)
-    body = fresh * tint * grain * (1 + facing + 0.6 * light) * (1 - vein)
-    spot = relief(dome * radius * 0.5 + 0.004 * canvas.clouds(1.4, 1.8, coarsest=4.0), turn)
-    gleam = ((spot - canvas.uniform(0.3, 0.6)) * 16).sigmoid() * (dome > 0.3) * canvas.chance(0.6)
-    body = mix(body, torch.ones_like(body), gleam * canvas.uniform(0.4, 0.95))
-    away = canvas.x * turn.cos() + canvas.y * turn.sin() - (x * turn.cos() + y * turn.sin())
-    foot = (-((inside + 0.1) / canvas.uniform(0.1, 0.3)).square()).exp() * canvas.uniform(0, 0.5)
-    foot = foot * (-4 * away / radius).sigmoid() * scene.foreground
-    image = mix(scene.image * (1 - foot), body, mask)
-    return image, torch.maximum(mask, foot)
+    return fresh * tint * (1 + fine * canvas.uniform(0, 0.06)) * (1 - vein)
