@@ -10,12 +10,13 @@ from torch.nn.functional import max_pool2d
 from torch.testing import assert_close
 
 from faprompt.errors import ConfigError
+from faprompt.pretrain.camera import LENS_REACH
 from faprompt.pretrain.kinds import DEFECT_KINDS, SCENE_KINDS, defects_of, scenes_of
 from faprompt.pretrain.renderer import DEFECTS, SCENES, Renderer, fade_reach
 
 SIZE = 64
-REACH = fade_reach(SIZE) + 9
-"""Pixels beyond the mask: the soft outline, the lens (1) and a compression block (8)."""
+REACH = fade_reach(SIZE) + LENS_REACH + 8
+"""Pixels beyond the mask: the soft outline, the lens and a compression block (8)."""
 
 PAIRS = [
     (scene.name, defect.name)

@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
 from faprompt.pretrain.composing import marks
+from faprompt.pretrain.kinds import Family
 
 
 def decorate(canvas: Canvas, scene: Scene) -> Scene:
@@ -28,10 +29,20 @@ def decorate(canvas: Canvas, scene: Scene) -> Scene:
     return Scene(image, scene.foreground, scene.background, scene.part)
 
 
-class Camera:
-    """One shot for each picture of a canvas: drawn once, then the same for both twins."""
+LENS_REACH = 6
+"""Pixels by which lens and enlarging spread a change; compression spreads it within its block."""
 
-    def __init__(self, canvas: Canvas) -> None:
+_GREY = {"wet": 0.05, "metal": 0.6}
+"""Share of cameras without colour, by family of scenes."""
+
+
+class Camera:
+    """One shot for each picture of a canvas: drawn once, then the same for both twins.
+
+    A scan has no lamp and no colours; in the body there is no other light that could cast shadows.
+    """
+
+    def __init__(self, canvas: Canvas, family: Family = "surface") -> None:
         self.size = canvas.size
         slope = (canvas.x * canvas.uniform(-1, 1) + canvas.y * canvas.uniform(-1, 1)) * 0.25
         fall = (canvas.x.square() + canvas.y.square()) * canvas.uniform(0, 0.25)
@@ -39,13 +50,17 @@ class Camera:
         far = ((canvas.x - spot_x).square() + (canvas.y - spot_y).square()).sqrt()
         glare = (-(far / canvas.uniform(0.2, 0.8)).square()).exp() * canvas.uniform(0, 0.35)
         shade = canvas.soft(canvas.rotated(canvas.angle())[1] - canvas.uniform(0, 0.9), 12)
-        shadow = 1 - shade * canvas.uniform(0.1, 0.5) * canvas.chance(0.12)
+        shadow = 1 - shade * canvas.uniform(0.1, 0.5) * canvas.chance(
+            0 if family == "wet" else 0.12
+        )
         self.light = (1 + slope * canvas.chance(0.6) - fall * canvas.chance(0.5)) * shadow
         self.glare = glare * canvas.chance(0.25)
         self.gain = canvas.uniform(0.75, 1.2)
         self.gamma = canvas.log_uniform(0.75, 1.35)
-        self.grey = canvas.chance(0.2)
+        self.grey = canvas.chance(_GREY.get(family, 0.2))
         self.soft = canvas.uniform(0, 0.9) * canvas.chance(0.5)
+        self.coarse = canvas.uniform(0.3, 1) * canvas.chance(0.25)  # enlarged from half the side
+        self.low, self.width = torch.zeros_like(self.gain), torch.ones_like(self.gain)
         noise = torch.randn(
             (canvas.count, 3, canvas.size, canvas.size),
             generator=canvas.generator,
@@ -54,11 +69,25 @@ class Camera:
         self.noise = noise * canvas.uniform(0, 0.03) * canvas.chance(0.6)
         self.quality = canvas.uniform(0.02, 0.12)
         self.compressed = canvas.chance(0.3)
+        if family == "scan":
+            self._scanner(canvas)
+
+    def _scanner(self, canvas: Canvas) -> None:
+        """A coil's uneven gain and a window of grey levels in place of lamp and shadow."""
+        self.light = 1 + (self.light - 1) * canvas.chance(0.4) * 0.5
+        self.glare = torch.zeros_like(self.glare)
+        self.gain = torch.ones_like(self.gain)
+        self.low = canvas.uniform(0, 0.2) * canvas.chance(0.5)
+        self.width = canvas.uniform(0.5, 1.1) - self.low
+        self.grey = torch.ones_like(self.grey)
+        self.noise = self.noise[:, :1].expand(-1, 3, -1, -1)
 
     def shoot(self, image: Tensor) -> Tensor:
         """Pictures (N, 3, S, S) as a camera stores them, in [0, 1]."""
         image = mix(image.clamp(0, 1), blurred(image.clamp(0, 1), 1), self.soft)
-        image = image * self.light * self.gain
+        if bool(self.coarse.any()):
+            image = mix(image, blurred(image, 2), self.coarse)
+        image = (image * self.light * self.gain - self.low) / self.width
         image = mix(image, torch.ones_like(image), self.glare).clamp(1e-4, 1).pow(self.gamma)
         image = mix(image, image.mean(dim=1, keepdim=True), self.grey)
         image = (image + self.noise).clamp(0, 1)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from faprompt.pretrain import textures
+from faprompt.pretrain import metals, textures
 from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, relief
 
 
@@ -25,7 +25,8 @@ def skin_of(canvas: Canvas) -> Tensor:
     """What a body is made of, (N, 3, S, S): one surface kind for all N."""
     kinds: list[Callable[[Canvas], Scene]] = [
         textures.painted,
-        textures.painted,
+        metals.ground,
+        metals.cast,
         textures.stone,
         textures.brushed,
         textures.wood,

@@ -31,7 +31,7 @@ def blob(canvas: Canvas, where: Tensor, low: float, high: float, *, ragged: floa
     radius = canvas.log_uniform(low, high)
     squeeze = canvas.uniform(0.6, 1.0)
     distance = ((u * squeeze / radius).square() + (v / squeeze / radius).square() + 1e-9).sqrt()
-    noise = canvas.fractal(1.3, 1.9, coarsest=2.0) * canvas.uniform(0, ragged)
+    noise = canvas.fractal(1.3, 2.5, coarsest=2.0) * canvas.uniform(0, ragged)
     return 1 - distance - noise * (distance < 2)
 
 
@@ -59,32 +59,37 @@ def visible(image: Tensor, colour: Tensor, least: float = 0.15) -> Tensor:
 
 
 def scratch(canvas: Canvas, scene: Scene) -> Damage:
-    """One to three thin lines, side by side, bright or dark."""
+    """One to three thin lines, side by side, bright or dark, deep or hardly there."""
     across, along = stroke(canvas, scene.foreground, rough=0.01, bend=0.25)
-    width = canvas.log_uniform(0.008, 0.03) * (1.05 - along.clamp(0, 1).square())
+    width = canvas.log_uniform(0.005, 0.025) * (1.05 - along.clamp(0, 1).square())
     gap, twins = canvas.uniform(0.02, 0.08), canvas.chance(0.4)
     lines = torch.maximum(
         width - across.abs(), (width - (across - gap).abs()) * twins - (1 - twins)
     )
-    mask = canvas.soft(lines) * (along < 1) * scene.foreground
+    mask = canvas.soft(lines, canvas.uniform(1, 2)) * (along < 1) * scene.foreground
     sign = torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
-    level = scene.image + sign * canvas.uniform(0.15, 0.6)
+    pressed = canvas.profile(along - 0.5, 1.0) * canvas.uniform(0, 0.3)
+    level = scene.image + sign * canvas.uniform(0.1, 0.5) * (1 + pressed)
     burr = canvas.soft(width - (across - 2 * width).abs()) * (along < 1) * scene.foreground
+    burr = burr * canvas.chance(0.5)
     image = mix(scene.image, level, mask) - sign * 0.1 * burr * (1 - mask)
     return image, torch.maximum(mask, burr * 0.6)
 
 
 def crack(canvas: Canvas, scene: Scene) -> Damage:
-    """A jagged dark line, thick in the middle, with a branch."""
-    across, along = stroke(canvas, scene.foreground, rough=0.06, bend=0.25)
-    width = canvas.log_uniform(0.01, 0.045) * (1 - along.clamp(0, 1))
+    """A jagged dark line, from a hairline to a gap, with a branch; one lip may catch light."""
+    across, along = stroke(canvas, scene.foreground, rough=0.08, bend=0.25)
+    rest = 1 - along.clamp(0, 1)
+    width = canvas.log_uniform(0.005, 0.035) * rest
     line = width - across.abs()
-    side = (across - 0.6 * (along * along)).abs()
-    branch = (width * 0.7 - side) * canvas.chance(0.4)
-    mask = canvas.soft(torch.where(branch != 0, torch.maximum(line, branch), line))
-    mask = mask * (along < 1) * scene.foreground
-    dark = scene.image * canvas.uniform(0.0, 0.5)
-    return mix(scene.image, dark, mask), mask
+    side = (across - canvas.uniform(-0.15, 0.15) * (along - 0.15).clamp(min=0)).abs()
+    branch = torch.where(canvas.chance(0.4) > 0, width * 0.6 - side, line)
+    mask = canvas.soft(torch.maximum(line, branch)) * (along < 1) * scene.foreground
+    lip = canvas.soft(width * 0.7 - (across - 1.5 * width).abs()) * (along < 1) * scene.foreground
+    lip = lip * canvas.chance(0.3) * (1 - mask)
+    dark = scene.image * canvas.uniform(0.0, 0.8)
+    image = mix(scene.image * (1 + 0.25 * lip), dark, mask)
+    return image, torch.maximum(mask, 0.6 * lip)
 
 
 def hole(canvas: Canvas, scene: Scene) -> Damage:
@@ -99,27 +104,30 @@ def hole(canvas: Canvas, scene: Scene) -> Damage:
 
 def dent(canvas: Canvas, scene: Scene) -> Damage:
     """Light that is bent by a hollow or a bump; the colour stays."""
-    inside = blob(canvas, scene.foreground, 0.08, 0.45, ragged=0.2).clamp(0, 1)
+    inside = blob(canvas, scene.foreground, 0.08, 0.6, ragged=0.15).clamp(0, 1)
     height = inside.square() * (3 - 2 * inside)
-    light = relief(height * canvas.uniform(0.12, 0.4), canvas.angle())
+    light = relief(height * canvas.uniform(0.05, 0.3), canvas.angle())
+    light = blurred(light, 2) * canvas.uniform(0.3, 0.9)
     mask = (inside > 0.05).float() * scene.foreground
-    return scene.image * (1 + light * mask) + 0.15 * light * mask, mask
+    return scene.image * (1 + light * mask) + 0.1 * light * mask, mask
 
 
 def stain(canvas: Canvas, scene: Scene) -> Damage:
     """A translucent, uneven spot of another colour."""
-    inside = blob(canvas, scene.foreground, 0.06, 0.5, ragged=0.6)
-    mask = (inside * canvas.uniform(6, 25)).sigmoid() * (inside > -0.2) * scene.foreground
+    inside = blob(canvas, scene.foreground, 0.06, 0.6, ragged=0.6)
+    mask = (inside * canvas.log_uniform(4, 30)).sigmoid() * (inside > -0.3) * scene.foreground
     tint = visible(scene.image, canvas.colour(0.9))
-    depth = (0.75 + 0.25 * canvas.fractal(1.0, 1.8)).clamp(0.2, 1) * canvas.uniform(0.4, 0.95)
+    depth = (0.75 + 0.25 * canvas.fractal(1.0, 2.2)).clamp(0.2, 1) * canvas.uniform(0.3, 0.95)
+    rim = (-((inside - 0.05) / 0.07).square()).exp() * canvas.uniform(0, 0.5) * canvas.chance(0.4)
+    depth = (depth + rim).clamp(0, 1)  # what dries leaves a rim
     return mix(scene.image, tint * (0.5 + 0.5 * scene.image), mask * depth), mask
 
 
 def discolouration(canvas: Canvas, scene: Scene) -> Damage:
     """A region of another brightness or hue, structure kept."""
-    inside = blob(canvas, scene.foreground, 0.15, 0.65, ragged=0.5)
-    mask = (inside * canvas.uniform(4, 30)).sigmoid() * (inside > -0.25) * scene.foreground
-    gain = 1 + canvas.uniform(0.2, 0.6) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
+    inside = blob(canvas, scene.foreground, 0.15, 0.8, ragged=0.5)
+    mask = (inside * canvas.log_uniform(3, 30)).sigmoid() * (inside > -0.35) * scene.foreground
+    gain = 1 + canvas.uniform(0.1, 0.6) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
     hue = 1 + canvas.uniform(-0.4, 0.4, 3, 1, 1) * canvas.chance(0.6)
     return mix(scene.image, scene.image * gain * hue, mask), mask
 
@@ -139,15 +147,16 @@ def contamination(canvas: Canvas, scene: Scene) -> Damage:
 
 
 def fibre(canvas: Canvas, scene: Scene) -> Damage:
-    """A hair or thread lying on top, with a shadow."""
+    """A hair or thread lying on top, thin at its ends, with a shadow."""
     across, along = stroke(canvas, scene.foreground, rough=0.02, bend=0.6)
-    width = canvas.log_uniform(0.012, 0.04)
+    width = canvas.log_uniform(0.006, 0.035) * (1.02 - along.clamp(0, 1).pow(6))
     mask = canvas.soft(width - across.abs()) * (along < 1)
     shadow = canvas.soft(width - (across - 1.5 * width).abs(), 2) * (along < 1)
-    colour = visible(scene.image, canvas.colour(0.9), 0.25)
+    shadow = shadow * canvas.uniform(0, 0.4)
+    colour = visible(scene.image, canvas.colour(0.9), 0.2)
     round_ = 1 - 0.4 * (across / width).clamp(-1, 1).square()
-    image = mix(scene.image * (1 - 0.3 * shadow), colour * round_, mask)
-    return image, torch.maximum(mask, 0.6 * shadow)
+    image = mix(scene.image * (1 - shadow), colour * round_, mask * canvas.uniform(0.6, 1))
+    return image, torch.maximum(mask, 2 * shadow)
 
 
 def chip(canvas: Canvas, scene: Scene) -> Damage:
@@ -162,13 +171,16 @@ def chip(canvas: Canvas, scene: Scene) -> Damage:
 
 def lump(canvas: Canvas, scene: Scene) -> Damage:
     """A raised, rounded bump with a shadow at its foot and light on one side."""
-    inside = blob(canvas, scene.foreground, 0.1, 0.5, ragged=0.15)
+    inside = blob(canvas, scene.foreground, 0.08, 0.5, ragged=0.15)
     dome = inside.clamp(0, 1)
-    dome = (dome * (2 - dome)).sqrt()
-    light = relief(dome * canvas.uniform(0.1, 0.3), canvas.angle())
-    mask = canvas.soft(inside * 0.2, 2) * scene.foreground
-    tint = 1 + canvas.uniform(-0.25, 0.25, 3, 1, 1)
+    dome = (dome * (2 - dome)).pow(canvas.uniform(0.5, 1))
+    turn = canvas.angle()
+    light = relief(dome * canvas.uniform(0.08, 0.25), turn)
+    mask = (inside * canvas.log_uniform(8, 40)).sigmoid() * (inside > -0.2) * scene.foreground
+    tint = 1 + canvas.uniform(-0.2, 0.2, 3, 1, 1) * canvas.chance(0.7)
     grain = 1 + canvas.fractal(0.8, 1.6) * canvas.uniform(0, 0.08)
-    body = blurred(scene.image, 1) * tint * grain * (1 + 0.7 * light) + 0.1 * light
-    foot = ((inside + 0.12).abs() < 0.12) * scene.foreground * (1 - mask) * 0.3
-    return mix(scene.image * (1 - foot), body, mask), torch.maximum(mask, (foot > 0).float())
+    base = mix(scene.image, blurred(scene.image, max(1, canvas.size // 48)), canvas.uniform(0, 1))
+    body = base * tint * grain * (1 + 0.7 * light) + 0.1 * light
+    foot = (-((inside + 0.08) / 0.12).square()).exp() * canvas.uniform(0, 0.4)
+    foot = foot * (1 - relief(-inside, turn)) * 0.5 * scene.foreground
+    return mix(scene.image * (1 - foot), body, mask), torch.maximum(mask, foot)

@@ -1,4 +1,4 @@
-"""Defects of structure and of tissue: what is missing, moved, foreign, wiped away or grown.
+"""Defects of structure: what is missing, moved, foreign or wiped away.
 
 The same signature as in :mod:`faprompt.pretrain.defects`. Shapes: N pictures, S side.
 """
@@ -17,7 +17,11 @@ def missing(canvas: Canvas, scene: Scene) -> Damage:
     if scene.part is not None:
         return mix(scene.image, scene.background, scene.part), scene.part
     u, _ = canvas.rotated(canvas.angle())
-    mask = canvas.soft(u - canvas.uniform(0.0, 0.5)) * scene.foreground
+    jag = canvas.clouds(1.2, 2.2, coarsest=2.0) * canvas.uniform(0, 0.06)
+    beyond = u - canvas.uniform(0.0, 0.5) + jag
+    bite = blob(canvas, scene.foreground, 0.15, 0.6)
+    beyond = torch.where(canvas.chance(0.4) > 0, bite * 0.2, beyond)
+    mask = canvas.soft(beyond) * scene.foreground
     return mix(scene.image, scene.background, mask), mask
 
 
@@ -39,22 +43,52 @@ def bend(canvas: Canvas, scene: Scene) -> Damage:
 
 
 def patch(canvas: Canvas, scene: Scene) -> Damage:
-    """A piece of another picture, or of another place, with a hard or soft outline."""
+    """A piece of another picture, or of another place, its outline hard or feathered."""
     # A turned piece of the same noise cannot be told from its place: half get a new pattern.
     drawn = ramp(canvas, canvas.fractal(0.2, 1.8, stretch=canvas.log_uniform(1, 12)))
-    other = mix(scene.image.roll(1, 0).rot90(1, (2, 3)), drawn, canvas.chance(0.6))
+    other = mix(scene.image.roll(1, 0).rot90(1, (2, 3)), drawn, canvas.chance(0.5))
     if canvas.photos is not None:
         group = ("material", "object", "scene")
         photo = canvas.photos.crops(canvas.count, canvas.size, canvas.generator, group)
-        other = mix(other, photo, canvas.chance(0.6))
-    rounded = blob(canvas, scene.foreground, 0.08, 0.45)
+        other = mix(other, photo, canvas.chance(0.7))
+    other = mix(other, _matched(canvas, other, scene.image), canvas.chance(0.5))
+    rounded = blob(canvas, scene.foreground, 0.06, 0.6)
     x, y = centre_in(canvas, scene.foreground)
     u, v = canvas.rotated(canvas.angle(), canvas.x - x, canvas.y - y)
-    width, height = canvas.log_uniform(0.04, 0.4), canvas.log_uniform(0.04, 0.4)
+    width, height = canvas.log_uniform(0.04, 0.5), canvas.log_uniform(0.04, 0.5)
     box = torch.minimum(width - u.abs(), height - v.abs())
-    inside = torch.where(canvas.chance(0.5) > 0, box, rounded * 0.2)
-    mask = canvas.soft(inside, 1.5) * scene.foreground
-    return mix(scene.image, other, mask * canvas.uniform(0.6, 1)), mask
+    inside = torch.where(canvas.chance(0.35) > 0, box, rounded * 0.2)
+    mask = canvas.soft(inside, canvas.log_uniform(1.5, 16)) * scene.foreground
+    return mix(scene.image, other, mask * canvas.uniform(0.5, 1)), mask
+
+
+def _matched(canvas: Canvas, other: Tensor, image: Tensor) -> Tensor:
+    """The fine structure of one picture on the broad colours of another: no seam in colour."""
+    reach = max(2, canvas.size // 12)
+    detail = other - blurred(other, reach)
+    detail = mix(detail, detail.mean(dim=1, keepdim=True), canvas.uniform(0, 1))
+    return (blurred(image, reach) + detail * canvas.uniform(0.5, 1.3)).clamp(0, 1)
+
+
+def displaced(canvas: Canvas, scene: Scene) -> Damage:
+    """A part, or what lies beyond a break, has moved or turned."""
+    if scene.part is not None:
+        moving = scene.part
+    else:
+        along, across = canvas.rotated(canvas.angle())
+        jag = 0.02 * canvas.profile(across / 2, 1.3)
+        moving = canvas.soft(along - canvas.uniform(-0.3, 0.4) + jag) * scene.foreground
+    weight = moving.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    x = (moving * canvas.x).sum(dim=(2, 3), keepdim=True) / weight
+    y = (moving * canvas.y).sum(dim=(2, 3), keepdim=True) / weight
+    u, v = canvas.rotated(canvas.uniform(-0.5, 0.5), canvas.x - x, canvas.y - y)
+    far, turn = canvas.uniform(0.04, 0.2), canvas.angle()
+    grid = torch.cat([u + x + far * turn.cos(), v + y + far * turn.sin()], 1)
+    layers = torch.cat([scene.image, moving], 1)
+    there = grid_sample(layers, grid.permute(0, 2, 3, 1), align_corners=False)
+    left = mix(scene.image, scene.background, moving)
+    mask = torch.maximum(moving, there[:, 3:])
+    return mix(left, there[:, :3], there[:, 3:]), mask
 
 
 def smear(canvas: Canvas, scene: Scene) -> Damage:
@@ -78,32 +112,3 @@ def misprint(canvas: Canvas, scene: Scene) -> Damage:
     shifted = scene.image.roll((shift, shift // 2), (3, 2))
     ghost = torch.minimum(scene.image, shifted)
     return mix(scene.image, mix(shifted, ghost, canvas.chance(0.4)), mask), mask
-
-
-def bright_focus(canvas: Canvas, scene: Scene) -> Damage:
-    """A brighter focus in tissue: tumour, bleed, overexposed cell."""
-    return _focus(canvas, scene, canvas.uniform(0.2, 0.5))
-
-
-def dark_focus(canvas: Canvas, scene: Scene) -> Damage:
-    """A darker focus in tissue: oedema, necrosis, dead cell."""
-    return _focus(canvas, scene, canvas.uniform(-0.45, -0.2))
-
-
-def _focus(canvas: Canvas, scene: Scene, change: Tensor) -> Damage:
-    inside = blob(canvas, scene.foreground, 0.07, 0.4, ragged=0.4)
-    mask = (inside * canvas.uniform(5, 25)).sigmoid() * (inside > -0.3) * scene.foreground
-    texture = 1 + 0.25 * canvas.fractal(1.0, 1.8)
-    edge = (-((inside - 0.1) / 0.12).square()).exp() * canvas.uniform(-0.5, 0.8)
-    return scene.image + mask * change * (texture + edge), mask
-
-
-def asymmetry(canvas: Canvas, scene: Scene) -> Damage:
-    """A mass: one region swells, its own texture, its surroundings pushed away."""
-    moved, region = bend(canvas, scene)
-    inside = blob(canvas, region, 0.08, 0.25, ragged=0.3)
-    mask = canvas.soft(inside * 0.2, 3) * scene.foreground
-    level = scene.image.mean(dim=(1, 2, 3), keepdim=True) + canvas.uniform(0.05, 0.5)
-    level = level * (1 + 0.15 * canvas.fractal(0.8, 1.6))
-    image = mix(scene.image, moved, scene.foreground)
-    return mix(image, level, mask), torch.maximum(mask, region * scene.foreground)

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from faprompt.errors import ConfigError
 
 Split = Literal["train", "heldout", "example"]
-Family = Literal["surface", "object", "parts", "scan", "wet", "photo"]
+Family = Literal["surface", "metal", "object", "parts", "scan", "wet", "photo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class DefectKind:
     """How often it comes; less for what often cannot be told from what is normal."""
 
 
-_SOLID: tuple[Family, ...] = ("surface", "object", "parts", "photo")
+_SOLID: tuple[Family, ...] = ("surface", "metal", "object", "parts", "photo")
+_HARD: tuple[Family, ...] = ("surface", "metal", "object", "photo")
 _THINGS: tuple[Family, ...] = ("object", "parts")
 _BODY: tuple[Family, ...] = ("scan", "wet")
 
@@ -46,7 +47,11 @@ SCENE_KINDS = (
     SceneKind("stone", "train", "surface", ("stone", "rock", "concrete", "plaster")),
     SceneKind("granite", "train", "surface", ("granite", "terrazzo", "grains")),
     SceneKind("wood", "train", "surface", ("wood", "plank", "board")),
-    SceneKind("brushed", "train", "surface", ("metal", "steel", "brushed metal"), 1.5),
+    SceneKind("brushed", "train", "surface", ("metal", "steel", "brushed metal")),
+    SceneKind("ground", "train", "metal", ("metal", "steel", "sheet", "plate"), 2.0),
+    SceneKind("cylinder", "train", "metal", ("cylinder", "shaft", "metal", "rail"), 2.0),
+    SceneKind("cast", "train", "metal", ("casting", "metal", "ceramic", "tile"), 2.0),
+    SceneKind("glazed", "train", "metal", ("tile", "ceramic", "plate", "metal"), 1.0),
     SceneKind("painted", "train", "surface", ("paint", "plastic", "coating", "paper"), 1.5),
     SceneKind("grating", "train", "surface", ("grating", "stripes", "corrugated sheet")),
     SceneKind("weave", "train", "surface", ("fabric", "cloth", "canvas", "weave")),
@@ -58,13 +63,13 @@ SCENE_KINDS = (
     SceneKind("shaft", "train", "object", ("shaft", "thread", "screw", "cylinder", "bottle"), 1.5),
     SceneKind("row", "train", "parts", ("parts", "pins", "pills", "row of parts"), 1.5),
     SceneKind("circuit", "train", "parts", ("circuit board", "board", "electronics")),
-    SceneKind("head_slice", "train", "scan", ("brain", "head", "slice", "scan"), 1.5),
-    SceneKind("wet_tissue", "train", "wet", ("tissue", "mucosa", "bowel", "endoscopy"), 1.5),
+    SceneKind("head_slice", "train", "scan", ("brain", "head", "slice", "scan"), 2.0),
+    SceneKind("wet_tissue", "train", "wet", ("tissue", "mucosa", "bowel", "endoscopy"), 2.0),
     SceneKind("skin", "train", "wet", ("skin", "tissue"), 1.0),
     SceneKind("radiograph", "train", "scan", ("radiograph", "bones", "x-ray")),
-    SceneKind("photo_surface", "train", "photo", ("surface", "material", "texture"), 6.0),
-    SceneKind("photo_scene", "train", "photo", ("photograph", "scene", "picture"), 6.0),
-    SceneKind("photo_object", "train", "object", ("object", "item", "product"), 5.0),
+    SceneKind("photo_surface", "train", "photo", ("surface", "material", "texture"), 7.5),
+    SceneKind("photo_scene", "train", "photo", ("photograph", "scene", "picture"), 7.5),
+    SceneKind("photo_object", "train", "object", ("object", "item", "product"), 6.5),
     SceneKind("marble", "heldout", "surface", ("marble", "stone")),
     SceneKind("mesh", "heldout", "surface", ("mesh", "grid", "net")),
     SceneKind("capsule", "heldout", "object", ("capsule", "pill")),
@@ -82,13 +87,19 @@ DEFECT_KINDS = (
     DefectKind("scratch", _SOLID, ("scratched", "scraped"), ("scratch",)),
     DefectKind("crack", _SOLID, ("cracked", "fractured"), ("crack", "fracture")),
     DefectKind("hole", _SOLID, ("punctured", "perforated"), ("hole", "pit")),
+    DefectKind("blowhole", _HARD, ("pitted", "defective"), ("blowhole", "pit")),
+    DefectKind("pits", _HARD, ("pitted", "corroded"), ("pitting", "corrosion"), 1.3),
+    DefectKind("fray", _HARD, ("frayed", "torn"), ("fray", "tear")),
+    DefectKind("uneven", _HARD, ("uneven", "discoloured"), ("uneven area", "unevenness")),
+    DefectKind("abrasion", _HARD, ("worn", "scraped"), ("abrasion", "worn area"), 0.7),
     DefectKind("dent", _SOLID, ("dented", "pressed"), ("dent",)),
-    DefectKind("stain", (*_SOLID, "wet"), ("stained", "dirty"), ("stain", "spot")),
+    DefectKind("stain", _SOLID, ("stained", "dirty"), ("stain", "spot")),
     DefectKind("discolouration", _SOLID, ("discoloured", "faded"), ("discolouration",)),
     DefectKind("contamination", _SOLID, ("contaminated", "polluted"), ("contamination", "dirt")),
     DefectKind("fibre", _SOLID, ("soiled",), ("fibre", "hair")),
     DefectKind("chip", _THINGS, ("chipped", "broken"), ("broken edge", "chip")),
     DefectKind("missing", _THINGS, ("incomplete",), ("missing part",)),
+    DefectKind("displaced", _THINGS, ("displaced", "shifted"), ("misplaced part", "shift")),
     DefectKind("bend", _SOLID, ("bent", "deformed"), ("bend", "deformation"), 0.4),
     DefectKind("patch", _SOLID, ("wrong",), ("wrong pattern", "foreign patch")),
     DefectKind("smear", _SOLID, ("smeared", "worn"), ("smear", "worn area"), 0.7),
@@ -99,7 +110,10 @@ DEFECT_KINDS = (
         ("print error", "shift"),
         0.4,
     ),
-    DefectKind("lump", (*_SOLID, "wet"), ("swollen", "lumpy"), ("lump", "bump", "polyp")),
+    DefectKind("lump", _SOLID, ("swollen", "lumpy"), ("lump", "bump")),
+    DefectKind("polyp", ("wet",), ("swollen", "diseased"), ("polyp", "lump"), 3.0),
+    DefectKind("mass", ("scan",), ("diseased", "abnormal"), ("tumour", "mass"), 2.5),
+    DefectKind("bleed", ("scan",), ("diseased", "bleeding"), ("bleeding", "haemorrhage"), 0.7),
     DefectKind("bright_focus", _BODY, ("diseased", "abnormal"), ("bright lesion", "tumour")),
     DefectKind("dark_focus", _BODY, ("diseased", "abnormal"), ("dark lesion", "lesion")),
     DefectKind("asymmetry", ("scan",), ("displaced",), ("mass", "swelling")),

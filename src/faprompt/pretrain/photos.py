@@ -18,6 +18,10 @@ from faprompt.errors import DataError
 log = logging.getLogger(__name__)
 
 BANK_SIZE = 320
+NEAREST = 0.25
+"""Smallest share of a photograph's side that a crop shows."""
+STRETCH = 0.2
+"""Largest logarithm of a crop's stretch to one side."""
 GROUPS = ("material", "object", "scene", "medical")
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -55,7 +59,7 @@ class PhotoBank:
         *,
         widest: float = 1.0,
     ) -> Tensor:
-        """Random crops (N, 3, S, S) in [0, 1], turned, mirrored and zoomed.
+        """Random crops (N, 3, S, S) in [0, 1], turned, mirrored, stretched, zoomed.
 
         ``widest`` is the largest share of a side that is shown; beyond 1 the photograph goes on
         mirrored, which suits materials.
@@ -65,15 +69,17 @@ class PhotoBank:
         pick = torch.randint(len(index), (count,), generator=generator, device=device)
         chosen = self.pixels[index[pick]].float() / 255
         number = torch.rand((count, 5), generator=generator, device=device)
-        zoom = 0.35 + (widest - 0.35) * number[:, 0]  # share of the side that the crop shows
-        turn = (number[:, 1] * 4).floor() * (torch.pi / 2) + (number[:, 2] - 0.5) * 0.4
+        zoom = NEAREST + (widest - NEAREST) * number[:, 0]  # share of the side that is shown
+        lean = 0.4 if widest <= 1 else torch.pi / 2  # materials lie any way
+        turn = (number[:, 1] * 4).floor() * (torch.pi / 2) + (number[:, 2] - 0.5) * lean
         zoom = zoom / (1 + 0.35 * (2 * number[:, 2] - 1).abs())  # a turned crop needs a margin
         mirror = torch.where(number[:, 3] < 0.5, 1.0, -1.0)
         room = (1 - zoom).unsqueeze(1)
         shift = (2 * torch.rand((count, 2), generator=generator, device=device) - 1) * room
         cos, sin = turn.cos() * zoom, turn.sin() * zoom
-        rows = [torch.stack([cos * mirror, -sin, shift[:, 0]], 1)]
-        rows.append(torch.stack([sin * mirror, cos, shift[:, 1]], 1))
+        wide = (STRETCH * (2 * number[:, 4] - 1)).exp()
+        rows = [torch.stack([cos * mirror * wide, -sin / wide, shift[:, 0]], 1)]
+        rows.append(torch.stack([sin * mirror * wide, cos / wide, shift[:, 1]], 1))
         grid = affine_grid(torch.stack(rows, 1), [count, 3, size, size], align_corners=False)
         return grid_sample(chosen, grid, align_corners=False, padding_mode="reflection").clamp(0, 1)
 

@@ -11,7 +11,18 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from faprompt.errors import ConfigError
-from faprompt.pretrain import bodies, defects, faults, textures, things
+from faprompt.pretrain import (
+    bodies,
+    defects,
+    faults,
+    growths,
+    metals,
+    slices,
+    textures,
+    things,
+    tissue,
+    wear,
+)
 from faprompt.pretrain.camera import Camera, decorate
 from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
 from faprompt.pretrain.kinds import (
@@ -25,11 +36,11 @@ from faprompt.pretrain.kinds import (
 )
 from faprompt.pretrain.photos import PhotoBank
 
-RENDERER_VERSION = 5
+RENDERER_VERSION = 6
 """Raised whenever the same seed gives other pictures."""
 
 LEAST_CHANGE = 0.04
-"""Mean change within the mask, of the full range, below which a defect cannot be seen."""
+"""Mean change within the mask of a bright picture below which a defect cannot be seen."""
 
 FADE = 48
 """A soft outline may go on beyond the mask for a 48th of the side, and as much again to fade."""
@@ -37,16 +48,20 @@ FADE = 48
 SECOND_SHARE = 0.35
 """Scenes that have the defect at two places."""
 
+_ONCE = {"displaced", "missing", "asymmetry"}
+"""What changes the outline of things, so that a second one would not fit."""
+
 LEAST_PIXELS = 6
 """Smallest mask in pixels."""
 
-_ROOMS = (textures, things, bodies)
+_ROOMS = (textures, things, bodies, slices, tissue, metals)
+_DAMAGE = (defects, faults, growths, wear)
 SCENES: dict[str, Callable[[Canvas], Scene]] = {
     kind.name: next(getattr(room, kind.name) for room in _ROOMS if hasattr(room, kind.name))
     for kind in SCENE_KINDS
 }
 DEFECTS: dict[str, Callable[[Canvas, Scene], defects.Damage]] = {
-    kind.name: getattr(defects if hasattr(defects, kind.name) else faults, kind.name)
+    kind.name: next(getattr(room, kind.name) for room in _DAMAGE if hasattr(room, kind.name))
     for kind in DEFECT_KINDS
 }
 
@@ -144,19 +159,23 @@ class Renderer:
         if kind.family in {"surface", "photo"}:
             scene = decorate(canvas, scene)
         damaged, soft = DEFECTS[defect.name](canvas, scene)
-        again, more = DEFECTS[defect.name](canvas, replace(scene, image=damaged.clamp(0, 1)))
-        twice = canvas.chance(SECOND_SHARE)  # where there is one, there is often another
-        damaged, soft = mix(damaged, again, twice), torch.maximum(soft, more * twice)
+        # Where there is one, there is often another.
+        twice = canvas.chance(0 if defect.name in _ONCE else SECOND_SHARE)
+        if bool(twice.any()):
+            again, more = DEFECTS[defect.name](canvas, replace(scene, image=damaged.clamp(0, 1)))
+            damaged, soft = mix(damaged, again, twice), torch.maximum(soft, more * twice)
         change = (damaged.clamp(0, 1) - scene.image).abs().mean(dim=1, keepdim=True)
+        # In the dark less is seen: the eye, and the stem of the tower, go by ratios.
+        least = LEAST_CHANGE * (_level(scene) + 0.25).clamp(max=1)
         # A shift or a patch may leave plain places as they were: those are no defect.
-        touched = blurred(change, max(2, canvas.size // 48)) > LEAST_CHANGE / 4
+        touched = blurred(change, max(2, canvas.size // 48)) > least / 4
         mask = ((soft > 0.25) & touched).float()
         change = change * mask
         area = mask.sum(dim=(1, 2, 3), keepdim=True)
         strength = change.sum(dim=(1, 2, 3), keepdim=True) / area.clamp(min=1)
-        seen = ((strength > LEAST_CHANGE) & (area >= LEAST_PIXELS)).float()
+        seen = ((strength > least) & (area >= LEAST_PIXELS)).float()
         damaged = scene.image + (damaged.clamp(0, 1) - scene.image) * seen * _faded(mask)
-        camera = Camera(canvas)
+        camera = Camera(canvas, kind.family)
         return Rendered(
             camera.shoot(damaged),
             camera.shoot(scene.image),
@@ -175,6 +194,13 @@ def _joined(pieces: list[Rendered]) -> Rendered:
         tuple(kind for piece in pieces for kind in piece.scenes),
         tuple(kind for piece in pieces for kind in piece.defects),
     )
+
+
+def _level(scene: Scene) -> Tensor:
+    """Mean of the picture where it can be damaged, (N, 1, 1, 1)."""
+    grey = scene.image.mean(dim=1, keepdim=True) * scene.foreground
+    area = scene.foreground.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
+    return grey.sum(dim=(1, 2, 3), keepdim=True) / area
 
 
 def _faded(mask: Tensor) -> Tensor:

@@ -1,0 +1,91 @@
+"""Defects of metal, ceramic and other hard surfaces: pits, blowholes, frays, wear, unevenness.
+
+The same signature as in :mod:`faprompt.pretrain.defects`. Shapes: N pictures, S side.
+"""
+
+import torch
+
+from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, relief
+from faprompt.pretrain.defects import Damage, blob, centre_in, stroke
+
+
+def blowhole(canvas: Canvas, scene: Scene) -> Damage:
+    """One to three small dark cavities with a soft rim."""
+    size = canvas.log_uniform(0.015, 0.12)
+    x, y = centre_in(canvas, scene.foreground)
+    best = torch.full_like(scene.foreground, -9.0)
+    for number in range(3):
+        here = torch.ones_like(x) if number == 0 else canvas.chance(0.35)
+        u, v = canvas.rotated(canvas.angle(), canvas.x - x, canvas.y - y)
+        own = size * canvas.uniform(0.6, 1)
+        squeeze = canvas.uniform(0.55, 1.0)
+        far = ((u * squeeze).square() + (v / squeeze).square() + 1e-9).sqrt()
+        best = torch.maximum(best, (1 - far / own) * here - 9 * (1 - here))
+        x, y = x + canvas.uniform(-0.3, 0.3), y + canvas.uniform(-0.3, 0.3)
+    ragged = canvas.clouds(0.8, 1.6, coarsest=6.0) * canvas.uniform(0, 0.25)
+    inside = best + ragged * (best > -1)
+    mask = canvas.soft(inside * size, canvas.uniform(1, 4)) * scene.foreground
+    halo = ((inside + 0.5) * 6).sigmoid() * (inside > -1) * canvas.uniform(0, 0.3)
+    light = relief(inside.clamp(0, 0.6) * size, canvas.angle()) * canvas.uniform(0, 0.3)
+    dark = scene.image * (canvas.uniform(0.05, 0.75) - light)
+    halo = halo * scene.foreground
+    image = mix(scene.image * (1 - halo), dark, mask)
+    return image, torch.maximum(mask, halo)
+
+
+def pits(canvas: Canvas, scene: Scene) -> Damage:
+    """A field of pits that run into each other, edges ragged and dark, some floors bright."""
+    patch = blob(canvas, scene.foreground, 0.1, 0.95, ragged=0.5)
+    fine = canvas.fractal(0.9, 1.7, coarsest=canvas.log_uniform(4, 20))
+    depth = fine * 0.5 + patch.clamp(-1, 0.7) * canvas.uniform(1, 2) - canvas.uniform(0.2, 0.7)
+    mask = (depth * canvas.uniform(6, 25)).sigmoid() * (patch > -0.1) * scene.foreground
+    floor = 1 - canvas.uniform(0.15, 0.85) * (0.7 + 0.3 * (fine * 2).tanh())
+    edge = (-(depth * canvas.uniform(5, 12)).square()).exp()
+    sign = torch.where(canvas.chance(0.3) > 0, -1.0, 1.0)  # some rims catch the light
+    rust = 1 + canvas.uniform(-0.2, 0.2, 3, 1, 1) * canvas.chance(0.3)
+    pitted = scene.image * floor * rust * (1 - edge * sign * canvas.uniform(0, 0.5))
+    image = mix(scene.image, pitted, mask)
+    # A marked field has no gaps of a few pixels in it.
+    return image, torch.maximum(mask, blurred(mask, max(2, canvas.size // 64)))
+
+
+def fray(canvas: Canvas, scene: Scene) -> Damage:
+    """A torn band: rough streaks along it, lifted edges, ends that thin out."""
+    across, along = stroke(canvas, scene.foreground, rough=0.05, bend=0.4)
+    width = canvas.log_uniform(0.03, 0.16) * (1 - along.clamp(0, 1).square())
+    streaks = canvas.fractal(0.6, 1.4, coarsest=canvas.uniform(3, 12))
+    inside = (width - across.abs()) / width.clamp(min=0.01) + 0.35 * streaks
+    mask = (inside * canvas.uniform(3, 10)).sigmoid() * (along < 1) * scene.foreground
+    mask = mask * (width - across.abs() > -0.05)
+    tone = canvas.uniform(0.1, 0.5) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
+    torn = scene.image * (1 + tone + streaks * canvas.uniform(0.05, 0.3))
+    return mix(scene.image, torn, mask), mask
+
+
+def uneven(canvas: Canvas, scene: Scene) -> Damage:
+    """A large area that came out otherwise: lighter or darker, coarser, its border soft."""
+    inside = blob(canvas, scene.foreground, 0.3, 0.9, ragged=0.6)
+    half, _ = canvas.rotated(canvas.angle())
+    half = half - canvas.uniform(0.0, 0.6) + 0.1 * canvas.clouds(1.6, 2.2, coarsest=2.0)
+    field = torch.where(canvas.chance(0.3) > 0, half * 2, inside)
+    mask = (field * canvas.log_uniform(2.5, 25)).sigmoid() * (field > -0.4) * scene.foreground
+    tone = canvas.uniform(0.06, 0.45) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
+    blotch = canvas.clouds(0.8, 1.8, coarsest=canvas.uniform(2, 8)) * canvas.uniform(0, 0.2)
+    grain = canvas.fractal(0.2, 1.2) * canvas.uniform(0, 0.08)
+    hue = 1 + canvas.uniform(-0.12, 0.12, 3, 1, 1) * canvas.chance(0.4)
+    return mix(scene.image, scene.image * hue * (1 + tone + blotch + grain), mask), mask
+
+
+def abrasion(canvas: Canvas, scene: Scene) -> Damage:
+    """The finish is rubbed away: many fine lines in one direction, what was there is dulled."""
+    inside = blob(canvas, scene.foreground, 0.12, 0.6, ragged=0.5)
+    turn = canvas.angle()
+    lines = canvas.fractal(0.3, 1.0, stretch=canvas.log_uniform(4, 20), angle=turn)
+    mask = (inside * canvas.uniform(3, 12) + 0.8 * lines).sigmoid() * (inside > -0.25)
+    mask = mask * scene.foreground
+    dull = mix(
+        scene.image, blurred(scene.image, max(2, canvas.size // 32)), canvas.uniform(0.2, 0.9)
+    )
+    tone = canvas.uniform(-0.3, 0.45)
+    worn = dull * (1 + tone + lines * canvas.uniform(0.04, 0.25))
+    return mix(scene.image, worn, mask), mask
