@@ -50,6 +50,7 @@ def predict(
     mm_per_pixel: predict_regions.MmPerPixel = None,
     roi: predict_regions.Roi = None,
     ignore: predict_regions.Ignore = None,
+    reference: options.Reference = None,
 ) -> None:
     """Find and locate anomalies: a score and a heat map per image.
 
@@ -71,13 +72,14 @@ def predict(
     from faprompt.detection.region_files import RegionFolder
 
     detector = Detector.load(model, weights=weights, device=device, precision=precision)
+    detector = predict_regions.with_references(detector, reference, areas)
     wanted = asked.settings(detector.header.colour_limits)
     settings = {
         "model": model,
         "model_sha256": detector.checksum,
         "backbone": detector.header.backbone,
         "precision": str(detector.backbone.clip.logit_scale.dtype).removeprefix("torch."),
-        **predict_regions.recorded(areas, wanted),
+        **predict_regions.recorded(areas, wanted, detector.memory),
     }
     folder = PredictionFolder.open(out, settings, map_format=map_format if maps else None)
     run = _Run(detector, folder, listed, max_pixels=max_pixels)

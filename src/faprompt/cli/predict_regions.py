@@ -7,6 +7,8 @@ import typer
 
 if TYPE_CHECKING:
     from faprompt.detection.areas import Areas
+    from faprompt.detection.detector import Detector
+    from faprompt.detection.references import ReferenceMemory
     from faprompt.detection.region_files import RegionSettings
 
 Regions = Annotated[
@@ -89,11 +91,28 @@ def parse_areas(roi: list[str] | None, ignore: list[str] | None) -> "Areas | Non
     return Areas.parse(roi or (), ignore or ())
 
 
-def recorded(areas: "Areas | None", regions: "RegionSettings | None") -> dict[str, Any]:
+def with_references(
+    detector: "Detector", reference: str | None, areas: "Areas | None"
+) -> "Detector":
+    """The detector with a memory of the good images in a folder, if one is named."""
+    if reference is None:
+        return detector
+    from faprompt.detection.references import reference_images
+
+    return detector.with_references(reference_images(reference), areas=areas)
+
+
+def recorded(
+    areas: "Areas | None",
+    regions: "RegionSettings | None",
+    memory: "ReferenceMemory | None" = None,
+) -> dict[str, Any]:
     """What of it decides the results; nothing where nothing was asked for."""
     found: dict[str, Any] = {}
     if areas is not None:
         found["areas"] = areas.digests()
     if regions is not None:
         found["regions"] = regions.to_dict()
+    if memory is not None:
+        found["references_sha256"] = memory.digest
     return found
