@@ -14,6 +14,8 @@ import torch
 from graphs import MEAN, SIDE, STD, simple_scores, write_simple_model
 from PIL import Image
 
+from faprompt.detection.areas import Areas
+from faprompt.detection.look import Look
 from faprompt.errors import CheckpointError, ConfigError, DataError
 from faprompt.runtime import Runtime
 from faprompt.runtime.pixels import preprocess, to_original
@@ -31,8 +33,16 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 from faprompt.runtime import Runtime
-prediction = Runtime.load(sys.argv[1], threads=1).predict(sys.argv[2])
+from faprompt.detection.areas import Areas
+from faprompt.detection.look import Look
+from faprompt.detection.regions import find_regions
+runtime = Runtime.load(sys.argv[1], threads=1)
+prediction = runtime.predict(sys.argv[2])
 prediction.overlay()
+look = Look(areas=Areas.parse(["0,0 9,0 9,9 0,9"]), responses=True)
+masked = runtime.predict(sys.argv[2], look=look)
+(region,) = find_regions(masked.anomaly_map, 1e-6, responses=masked.responses)
+assert (region.box, len(region.prompts)) == ((0, 0, 9, 9), 1)
 assert not {"torch", "cv2"} & set(sys.modules)
 print(prediction.image_score)
 """
@@ -122,6 +132,17 @@ def test_pixels_of_another_shape_are_refused(runtime: Runtime) -> None:
         runtime.score(np.zeros((1, 3, 8, 8), np.float32))
 
 
+def test_areas_reach_the_graph_and_its_responses_come_back(runtime: Runtime) -> None:
+    """The images are 31 x 20, the grid 4 x 4; the simple graph responds where a patch counts."""
+    look = Look(areas=Areas.parse(ignore=["16,0 31,0 31,20 16,20"]), responses=True)
+    for found in runtime.predict(IMAGES, look=look, batch_size=2):
+        assert found.responses is not None
+        assert found.responses.tolist() == [[[1, 1, 1, 0]] * 4]  # the third has a column left
+        assert not found.anomaly_map[:, 16:].any()
+        assert found.anomaly_map[:, :16].all()
+    assert runtime.predict(IMAGES[0]).responses is None
+
+
 def test_an_unknown_device_is_named_with_the_known_ones(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"device 'tpu': this .+ has .*cpu"):
         Runtime.load(folder, device="tpu")
@@ -142,7 +163,7 @@ def _change(folder: Path, **values: Any) -> None:
     ("values", "message"),
     [
         ({"format": "other"}, "not of an exported model"),
-        ({"format_version": 2}, "format version 2, this release reads 1"),
+        ({"format_version": 1}, "format version 1, this release reads 2"),
         ({"mean": [0.5]}, "mean has 1 values"),
         ({"input_size": 0}, "input_size is 0"),
         ({"precision": "fp8"}, "fp8"),

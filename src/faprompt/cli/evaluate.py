@@ -37,6 +37,7 @@ def evaluate(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    reference: options.Reference = None,
 ) -> None:
     """Measure a model on a labelled data set: per class, and the mean.
 
@@ -51,14 +52,16 @@ def evaluate(
     from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import Settings
     from faprompt.detection.evaluation import evaluate as run
+    from faprompt.detection.references import by_class
 
     detector = Detector.load(model, weights=weights, device=device, precision=precision)
+    chosen = by_class(detector, dataset, reference) if reference else detector
     settings = Settings(fpr_limit=fpr_limit, batch_size=batch_size, workers=workers)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
-        evaluation = run(detector, dataset, settings, progress=lambda n: progress.advance(task, n))
+        evaluation = run(chosen, dataset, settings, progress=lambda n: progress.advance(task, n))
     if json_file:
-        about = {"model": model, "fpr_limit": fpr_limit}
+        about = {"model": model, "fpr_limit": fpr_limit, "reference": reference}
         _write(json_file, evaluation, detector, about=about, dataset=dataset)
     _show(evaluation, f"{dataset.name} ({dataset.layout}), model {model}")
     if evaluation.unreadable:
@@ -91,6 +94,7 @@ def _write(
             "sha256": dataset.content_hash() if not evaluation.unreadable else None,
         },
         "fpr_limit": about["fpr_limit"],
+        **({"reference": about["reference"]} if about["reference"] else {}),
         "versions": library_versions(),
     }
     write_text(path, json.dumps(values, indent=2) + "\n")

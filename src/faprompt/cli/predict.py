@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options
+from faprompt.cli import options, predict_regions
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
     from faprompt.data.listing import Listed
     from faprompt.detection.detector import Detector
+    from faprompt.detection.look import Look
     from faprompt.detection.outputs import PredictionFolder
+    from faprompt.detection.prediction import Prediction
+    from faprompt.detection.region_files import RegionFolder
 
 Paths = Annotated[
     list[str],
@@ -41,30 +44,53 @@ def predict(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    regions: predict_regions.Regions = False,
+    pixel_threshold: predict_regions.PixelThreshold = None,
+    min_area: predict_regions.MinArea = 0,
+    mm_per_pixel: predict_regions.MmPerPixel = None,
+    roi: predict_regions.Roi = None,
+    ignore: predict_regions.Ignore = None,
+    reference: options.Reference = None,
 ) -> None:
     """Find and locate anomalies: a score and a heat map per image.
 
     Example: faprompt predict ./photos --out results
     """
+    asked = predict_regions.RegionRequest(
+        wanted=regions,
+        pixel_threshold=pixel_threshold,
+        min_area=min_area,
+        mm_per_pixel=mm_per_pixel,
+    )
     from faprompt.data.listing import list_images
 
+    areas = predict_regions.parse_areas(roi, ignore)
     listed = list_images(paths, _standard_input(), exclude=out)
     from faprompt.detection.detector import Detector
+    from faprompt.detection.look import Look
     from faprompt.detection.outputs import PredictionFolder
+    from faprompt.detection.region_files import RegionFolder
 
     detector = Detector.load(model, weights=weights, device=device, precision=precision)
+    detector = predict_regions.with_references(detector, reference, areas)
+    wanted = asked.settings(detector.header.colour_limits)
     settings = {
         "model": model,
         "model_sha256": detector.checksum,
         "backbone": detector.header.backbone,
         "precision": str(detector.backbone.clip.logit_scale.dtype).removeprefix("torch."),
+        **predict_regions.recorded(areas, wanted, detector.memory),
     }
     folder = PredictionFolder.open(out, settings, map_format=map_format if maps else None)
     run = _Run(detector, folder, listed, max_pixels=max_pixels)
+    run.look = Look(areas=areas, responses=regions)
+    run.regions = RegionFolder(out, wanted, done=folder.rows) if wanted else None
     try:
         run.go(batch_size, workers)
     finally:
         folder.finish()
+        if run.regions:
+            run.regions.finish()
     run.report()
     if run.failed:
         raise typer.Exit(1)
@@ -93,6 +119,8 @@ class _Run:
         self.pending = list(folder.pending(listed))
         self.names = {str(item.path): item.name for item in listed}
         self.errors = Console(stderr=True)
+        self.look: Look | None = None
+        self.regions: RegionFolder | None = None
         self.failed = 0
         self.seconds = 0.0
 
@@ -110,6 +138,7 @@ class _Run:
             workers=workers,
             max_pixels=self.max_pixels,
             on_error=self._failed,
+            look=self.look,
         )
         for prediction in track(
             stream,
@@ -118,8 +147,18 @@ class _Run:
             console=self.errors,
             transient=True,
         ):
-            self.folder.add(prediction, self.names[str(prediction.path)])
+            self._write(prediction)
         self.seconds = time.perf_counter() - started
+
+    def _write(self, prediction: "Prediction") -> None:
+        name, overlay = self.names[str(prediction.path)], None
+        if self.regions:
+            from faprompt.detection.rendering import outlined
+
+            found = self.regions.add(prediction, name)  # before the row, which says: done
+            if self.folder.map_format:
+                overlay = outlined(prediction.overlay(), (region.polygon for region in found))
+        self.folder.add(prediction, name, overlay=overlay)
 
     def _failed(self, source: Any, error: Any) -> None:
         self.failed += 1

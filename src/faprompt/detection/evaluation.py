@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -129,7 +129,7 @@ class Settings:
 
 
 def evaluate(
-    detector: Evaluated,
+    detector: Evaluated | Mapping[str, Evaluated],
     dataset: Dataset,
     settings: Settings | None = None,
     *,
@@ -138,7 +138,7 @@ def evaluate(
     """Score a labelled data set; pixel metrics at input size, as published (METHOD section 7).
 
     Args:
-        detector: What to evaluate.
+        detector: What to evaluate; or one per class, by its name.
         dataset: Its unlabelled samples are counted and left out.
         settings: Batch size, threads, limit of the AUPRO.
         progress: Called with the number of images done since the last call.
@@ -155,7 +155,8 @@ def evaluate(
         if not samples:
             continue
         with MapSpool() as spool:
-            run = _Run(detector, settings, spool, unreadable)
+            chosen = detector[name] if isinstance(detector, Mapping) else detector
+            run = _Run(chosen, settings, spool, unreadable)
             run.score(samples, progress)
             if run.scores:
                 results.append(

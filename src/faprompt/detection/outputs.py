@@ -65,8 +65,15 @@ class PredictionFolder:
         """Images that have no row yet."""
         return (item for item in listed if str(item.path) not in self.rows)
 
-    def add(self, prediction: Prediction, name: PurePosixPath) -> Row:
+    def add(
+        self, prediction: Prediction, name: PurePosixPath, *, overlay: Image.Image | None = None
+    ) -> Row:
         """Write heat map and row of one image.
+
+        Args:
+            prediction: Of the image.
+            name: What to call its heat map.
+            overlay: In the place of ``prediction.overlay()``.
 
         Raises:
             OutputError: the disk is full or the folder cannot be written.
@@ -79,15 +86,15 @@ class PredictionFolder:
             "milliseconds": round(prediction.milliseconds, 3),
         }
         if self.map_format:
-            row["map"] = self._free_name(name)
-            save_image(self.folder / row["map"], prediction.overlay())
-        self._append("predictions.jsonl", row)
+            row["map"] = free_name(self._names, PurePosixPath("maps") / name, self.map_format)
+            save_image(self.folder / row["map"], overlay or prediction.overlay())
+        append_row(self.folder / "predictions.jsonl", row)
         self.rows[row["path"]] = row
         return row
 
     def add_error(self, path: str, error: FAPromptError) -> None:
         """Keep the reason why an image has no row."""
-        self._append("errors.jsonl", {"path": path, "error": str(error)})
+        append_row(self.folder / "errors.jsonl", {"path": path, "error": str(error)})
 
     def finish(self) -> None:
         """Write the CSV: rows sorted by score, most anomalous first."""
@@ -130,24 +137,40 @@ class PredictionFolder:
         write_text(path, "".join(f"{line}\n" for line in whole))
         (self.folder / "errors.jsonl").unlink(missing_ok=True)  # they are tried again
 
-    def _append(self, name: str, row: Row) -> None:
-        try:
-            with (self.folder / name).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise OutputError(
-                f"{self.folder / name}: cannot be written ({error.strerror})"
-            ) from error
 
-    def _free_name(self, name: PurePosixPath) -> str:
-        ending = f".{self.map_format}"
-        base = name if name.suffix.lower() == ending else name.with_name(name.name + ending)
-        found, number = f"maps/{base}", 1
-        while found in self._names:  # files of one name from several folders
-            number += 1
-            found = f"maps/{base.with_name(f'{base.stem}-{number}{base.suffix}')}"
-        self._names.add(found)
-        return found
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Append a line of JSON to a file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def free_name(taken: set[str], name: PurePosixPath, kind: str) -> str:
+    """A name for a picture of the image called ``name`` that none has yet; it is then taken.
+
+    Args:
+        taken: Names in use.
+        name: Folder and name of the image.
+        kind: Ending of the picture, without the dot.
+
+    Example:
+        >>> free_name({"maps/a.png"}, PurePosixPath("maps/a.png"), "png")
+        'maps/a-2.png'
+    """
+    ending = f".{kind}"
+    base = name if name.suffix.lower() == ending else name.with_name(name.name + ending)
+    found, number = str(base), 1
+    while found in taken:  # files of one name from several folders
+        number += 1
+        found = str(base.with_name(f"{base.stem}-{number}{base.suffix}"))
+    taken.add(found)
+    return found
 
 
 def save_image(path: Path, image: Image.Image) -> None:

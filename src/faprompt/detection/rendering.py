@@ -1,8 +1,10 @@
 """Heat maps on one fixed colour scale, so that a normal image looks calm. Shapes: H x W pixels."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from faprompt.errors import ConfigError
 
@@ -11,6 +13,9 @@ STRONGEST = 0.65  # of the colour over the image
 STOPS = np.array(
     [[255, 214, 64], [255, 150, 20], [232, 60, 20], [150, 0, 40]], dtype=np.float32
 )  # (4, 3)
+
+OUTLINE, OUTLINE_EDGE = (255, 255, 255), (20, 30, 60)  # white between dark blue: neither is a stop
+OUTLINE_SHARE = 500  # of the picture's longer side is the width of an outline's white
 
 
 def strength(anomaly_map: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
@@ -54,6 +59,23 @@ def overlay(
     blended = region * (1 - share) + colours(part) * share
     pixels[top:bottom, left:right] = (blended + 0.5).astype(np.uint8)
     return Image.fromarray(pixels)
+
+
+def outlined(image: Image.Image, outlines: Iterable[Sequence[tuple[float, float]]]) -> Image.Image:
+    """Draw outlines of regions over a picture, dark on both sides so that they show on anything.
+
+    Args:
+        image: RGB, W x H; it stays as it is.
+        outlines: Corners (x, y) in pixels, the last as the first.
+    """
+    drawn = image.copy()
+    draw = ImageDraw.Draw(drawn)
+    width = max(1, round(max(image.size) / OUTLINE_SHARE))
+    lines = [list(outline) for outline in outlines]
+    for colour, thickness in ((OUTLINE_EDGE, 3 * width), (OUTLINE, width)):
+        for line in lines:
+            draw.line(line, fill=colour, width=thickness, joint="curve")
+    return drawn
 
 
 def _bounds(values: NDArray[np.float32]) -> tuple[int, int, int, int]:
