@@ -171,7 +171,10 @@ class _Run:
 
             found = self.regions.add(prediction, name)  # before the row, which says: done
             if self.folder.map_format:
-                overlay = outlined(prediction.overlay(), (region.polygon for region in found))
+                picture = prediction.overlay()
+                scale = picture.width / prediction.size[0]  # very large images are shown reduced
+                outlines = ([(x * scale, y * scale) for x, y in r.polygon] for r in found)
+                overlay = outlined(picture, outlines)
         self.folder.add(prediction, name, overlay=overlay)
 
     def _failed(self, source: Any, error: Any) -> None:

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from faprompt.data.tiff import TiffRows
+from faprompt.detection.map_files import FileMap
 from faprompt.detection.merging import Merger, ResponseMerger
+from faprompt.detection.overview import Overview
 from faprompt.detection.prediction import Seen
 from faprompt.detection.stretching import stretch
 from faprompt.detection.tiling import Plan
@@ -20,6 +23,8 @@ from faprompt.errors import FAPromptError
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
+OVERVIEW_PIXELS = 1 << 24
+"""Read at once for the reduced picture of an image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +35,7 @@ class Looked:
     seen: Seen
     """Its map is (H, W) and merged; or (S, S), if the image is one window."""
     picture: Image.Image = field(repr=False)
-    """RGB."""
+    """RGB; of an image that was read by rows a reduced one."""
     counting: Mask | None = field(repr=False)
     """Which pixels of an image that is one window count, (H, W); None: all, or it is done."""
     one_window: bool
@@ -49,7 +54,6 @@ class Looked:
 class Job:
     """One image: what is known of it, and what was seen so far."""
 
-    picture: Image.Image
     plan: Plan
     counting: Mask | None
 
@@ -63,36 +67,90 @@ class Job:
         self.done = 0
         self.glance: Seen | None = None
         """What the model says of the whole image."""
+        self._picture: Image.Image | None = None
+        self._tiff: TiffRows | None = None
+        self._overview: Overview | None = None
         self._score = 0.0
+        self._map: Floats | FileMap
         self._merger: Merger
         self._responses: ResponseMerger | None = None
 
-    def open(self, picture: Image.Image, plan: Plan, counting: Mask | None) -> None:
+    def open(self, image: Image.Image | TiffRows, plan: Plan, *, in_file: bool) -> None:
         """Make ready for the windows of ``plan``.
 
         Args:
-            picture: RGB.
+            image: In memory (RGB), or to be read by rows.
             plan: Where the windows lie.
-            counting: Which pixels count, (H, W); None: all. Windows without any are left out.
+            in_file: Keep the merged map in a temporary file.
         """
-        self.picture, self.plan, self.counting = picture, plan, counting
-        if plan.count == 1:
-            return
-        self.windows = [
-            i for i in range(plan.count) if counting is None or _cut(counting, plan.box(i)).any()
-        ]
-        self._map = np.empty((plan.size[1], plan.size[0]), dtype=np.float32)
-        self._merger = Merger(plan, self._write)
+        self.plan, self.counting = plan, None
+        if isinstance(image, TiffRows):
+            self._tiff, self._overview = image, Overview(image.size)
+        else:
+            self._picture = image
+        if plan.count > 1:
+            self.windows = list(range(plan.count))
+            width, height = plan.size
+            self._map = FileMap(plan.size) if in_file else np.empty((height, width), np.float32)
+            self._merger = Merger(plan, self._write)
+
+    def limit(self, counting: Mask) -> None:
+        """Say which pixels count, (H, W); windows without any are left out."""
+        self.counting = counting
+        self.windows = [i for i in self.windows if _cut(counting, self.plan.box(i)).any()]
+
+    def close(self) -> None:
+        """Give up."""
+        if self.windows and isinstance(self._map, FileMap):
+            self._map.close()
 
     def parts(self, row: int | None) -> "list[Part]":
-        """The windows of one row that are looked at; None: the image as a whole."""
+        """The windows of one row that are looked at; None: the image as a whole.
+
+        Raises:
+            DataError: the rows cannot be read.
+        """
         if row is None:
-            return [Part(self, None, self.picture, (0, 0, *self.picture.size))]
-        return [
-            Part(self, i, self.picture, self.plan.box(i))
-            for i in self.windows
-            if self.plan.place(i)[0] == row
-        ]
+            return [Part(self, None, self._whole(), (0, 0, *self.plan.size))]
+        windows = [i for i in self.windows if self.plan.place(i)[0] == row]
+        picture, top = self._band(row)
+        return [Part(self, i, picture, self.plan.box(i), top=top) for i in windows]
+
+    @property
+    def rows(self) -> int:
+        """Rows of windows, up to the last that is looked at."""
+        return self.plan.place(self.windows[-1])[0] + 1
+
+    def _band(self, row: int) -> tuple[Image.Image, int]:
+        """A picture that holds a row of windows, and the image's row that it begins with."""
+        if self._tiff is None:
+            return self._whole(), 0
+        last = row + 1 == self.rows
+        top, bottom = (self.plan.rows.starts[row] + d for d in (0, self.plan.rows.side))
+        band = self._tiff.read(top, bottom)
+        if self._overview is not None:
+            fresh = bottom if last else self.plan.rows.starts[row + 1]
+            self._overview.add(band.crop((0, 0, band.width, fresh - top)))
+            if last:
+                self._finish_overview(bottom)
+        return band, top
+
+    def _whole(self) -> Image.Image:
+        """The image, or a reduced one where it is read by rows."""
+        if self._overview is not None:
+            self._finish_overview(0)
+        assert self._picture is not None
+        return self._picture
+
+    def _finish_overview(self, top: int) -> None:
+        """Add the rows that no window has asked for."""
+        assert self._overview is not None
+        assert self._tiff is not None
+        width, height = self.plan.size
+        lines = max(1, OVERVIEW_PIXELS // width)
+        for first in range(top, height, lines):
+            self._overview.add(self._tiff.read(first, min(height, first + lines)))
+        self._picture, self._overview = self._overview.picture(), None
 
     def add(self, index: int, seen: Seen, *, grid: int) -> None:
         """Take what was seen in a window; its map is (T, T)."""
@@ -111,12 +169,14 @@ class Job:
             self._merger.finish()
             score = self._score if seen is None else (self._score + seen.image_score) / 2
             responses = self._responses.merged() if self._responses else None
-            seen = Seen(image_score=score, anomaly_map=self._map, responses=responses)
+            values = self._map.finish() if isinstance(self._map, FileMap) else self._map
+            seen = Seen(image_score=score, anomaly_map=values, responses=responses)
         assert seen is not None
+        assert self._picture is not None
         return Looked(
             item=self.item,
             seen=seen,
-            picture=self.picture,
+            picture=self._picture,
             counting=None if self.windows else self.counting,
             one_window=not self.windows,
             milliseconds=self.milliseconds,
@@ -129,7 +189,10 @@ class Job:
             rows *= np.float32(0.5)
         if self.counting is not None:
             rows = rows * self.counting[part]
-        self._map[part] = rows
+        if isinstance(self._map, FileMap):
+            self._map.write(rows)
+        else:
+            self._map[part] = rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from faprompt.data.loading import in_groups, map_ordered
 from faprompt.detection import rendering
 from faprompt.detection.areas import counting_patches
 from faprompt.detection.look import Look
+from faprompt.detection.map_files import peaks
 from faprompt.errors import DataError, FAPromptError
 
 OnError = Callable[[Any, FAPromptError], None]
@@ -34,22 +35,30 @@ class Prediction:
     image_score: float
     """In [0, 1]; larger is more anomalous."""
     anomaly_map: NDArray[np.float32]
-    """(H, W) of the original image, in [0, 1]."""
+    """(H, W) of the original image, in [0, 1]; of an image of more than ``max_pixels`` a
+    ``numpy.memmap`` of an unnamed file, which goes with the array."""
     path: str | None
     """Where the image came from, if it came from a file."""
     milliseconds: float
     """Share of the time of its batch, reading not counted."""
     image: Image.Image = field(repr=False)
-    """The image as it was seen: upright, RGB."""
+    """The image as it was seen: upright, RGB; reduced to 2048 pixels if it was read by windows."""
     colour_limits: tuple[float, float] = field(repr=False)
     """Anomaly values at which colour starts and is full."""
     responses: NDArray[np.float32] | None = field(default=None, repr=False)
     """(K, G, G): share of each abnormality prompt in the response of every patch, adding up to 1;
     None unless asked for (``Look.responses``)."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the original image."""
+        height, width = self.anomaly_map.shape
+        return width, height
+
     def overlay(self) -> Image.Image:
-        """The heat map over the image, on a colour scale that is the same for all images."""
-        return rendering.overlay(self.image, self.anomaly_map, self.colour_limits)
+        """The heat map over ``image``, on a colour scale that is the same for all images."""
+        values = peaks(self.anomaly_map, self.image.size)
+        return rendering.overlay(self.image, values, self.colour_limits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

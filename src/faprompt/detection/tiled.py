@@ -5,6 +5,7 @@ Free of torch and OpenCV. Shapes: S input side, T window side, W x H the origina
     items -> jobs -> rows of windows -> windows -> inputs (S, S) -> maps (T, T) -> merged map (H, W)
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from faprompt.data.inputs import to_image
 from faprompt.data.loading import in_groups, map_ordered
+from faprompt.data.tiff import large_tiff
 from faprompt.detection.areas import counting_patches
 from faprompt.detection.job import Job, Looked, Part
 from faprompt.detection.look import Look
@@ -27,7 +29,11 @@ from faprompt.detection.prediction import (
     counting_of,
     path_of,
 )
-from faprompt.errors import FAPromptError
+from faprompt.detection.tiling import Plan
+from faprompt.errors import DataError, FAPromptError
+
+BAND_PIXELS = 1 << 28
+"""Largest row of windows of an image that is read by rows: 0.8 GB of pixels, 1.1 GB of map."""
 
 
 def predict_tiled(
@@ -94,6 +100,7 @@ class _Stream(Generic[Pixels]):
         assert look.tiling is not None
         self.engine, self.reading, self.look = engine, reading, look
         self.tiling, self.source_of = look.tiling, source_of
+        self._opened: list[Job] = []
 
     def run(self, items: Iterable[Any]) -> Iterator[Looked]:
         size = self.reading.batch_size or self.engine.batch_size
@@ -101,12 +108,20 @@ class _Stream(Generic[Pixels]):
         parts = map_ordered(
             self._prepare, self._parts(items), workers=workers, ahead=max(1, workers, size)
         )
-        for group in in_groups(self._usable(parts), size):
-            started = time.perf_counter()
-            seen = self._score(group)
-            elapsed = (time.perf_counter() - started) * 1000 / len(group)
-            for one, what in zip(group, seen, strict=True):
-                one.part.job.milliseconds += elapsed
+        try:
+            for group in in_groups(self._usable(parts), size):
+                yield from self._look(group)
+        finally:
+            for job in self._opened:
+                job.close()
+
+    def _look(self, group: Sequence[_Input[Pixels]]) -> Iterator[Looked]:
+        started = time.perf_counter()
+        seen = self._score(group)
+        elapsed = (time.perf_counter() - started) * 1000 / len(group)
+        for one, what in zip(group, seen, strict=True):
+            one.part.job.milliseconds += elapsed
+            if one.part.job.error is None:
                 yield from self._take(one.part, what)
 
     def _score(self, group: Sequence[_Input[Pixels]]) -> Sequence[Seen]:
@@ -140,13 +155,20 @@ class _Stream(Generic[Pixels]):
             if job.error or self.tiling.whole or not job.windows:
                 yield job, None
             if not job.error and job.windows:
-                yield from ((job, row) for row in range(len(job.plan.rows.starts)))
+                yield from ((job, row) for row in range(job.rows))
 
     def _open(self, job: Job) -> None:
-        source = self.source_of(job.item)
-        picture = to_image(source, self.reading.max_pixels)
-        plan = self.tiling.plan(picture.size, self.engine.input_size)
-        job.open(picture, plan, counting_of(source, picture.size, self.look))
+        source, limit = self.source_of(job.item), self.reading.max_pixels
+        rows = large_tiff(os.fspath(source), limit) if _is_path(source) else None
+        image = rows or to_image(source, limit)
+        plan = self.tiling.plan(image.size, self.engine.input_size)
+        if rows is not None:
+            _check_windows(plan, source, limit)
+        job.open(image, plan, in_file=plan.size[0] * plan.size[1] > limit)
+        self._opened.append(job)
+        counting = counting_of(source, plan.size, self.look)
+        if counting is not None:
+            job.limit(counting)
 
     def _bring(self, place: tuple[Job, int | None]) -> list[Part]:
         """The windows of one row, with the pixels they are cut from."""
@@ -175,6 +197,9 @@ class _Stream(Generic[Pixels]):
         if job.reported:
             return
         job.reported = True
+        if job in self._opened:
+            self._opened.remove(job)
+            job.close()
         if self.reading.on_error is None:
             raise error
         self.reading.on_error(job.item, error)
@@ -190,4 +215,24 @@ class _Stream(Generic[Pixels]):
             if self.look.watch is not None:
                 self.look.watch(job.done, len(job.windows))
         if job.done == len(job.windows):
+            self._opened.remove(job)
             yield job.result()
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike)
+
+
+def _check_windows(plan: Plan, source: Any, max_pixels: int) -> None:
+    """Refuse windows that do not fit in memory.
+
+    Raises:
+        DataError: one of them is larger than an image may be, or a row of them too large.
+    """
+    (width, height), side = plan.window, plan.size[0]
+    if width * height > max_pixels or side * height > BAND_PIXELS:
+        raise DataError(
+            f"{source}: windows of {width} x {height} pixels in an image of {side} x "
+            f"{plan.size[1]} are too large: a window may have {max_pixels} pixels and a row of "
+            f"them {BAND_PIXELS}; choose a smaller --tile"
+        )
