@@ -1,8 +1,8 @@
 """Resident memory and speed of large images looked at by windows, each in a fresh process.
 
 Tiled, deflated TIFFs of grain with dark spots are written first; then each is looked at and its
-maps are written as `faprompt predict --tile` does. Linux only (/proc). Mark: 2 GB at 20,000 x 20,000
-pixels with tiny.
+maps are written as `faprompt predict --tile` does. Linux only (/proc). Mark: 2 GB at 20,000 x
+20,000 pixels with tiny.
 """
 
 import multiprocessing
