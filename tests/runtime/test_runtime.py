@@ -16,6 +16,7 @@ from PIL import Image
 
 from faprompt.detection.areas import Areas
 from faprompt.detection.look import Look
+from faprompt.detection.tiling import Tiling
 from faprompt.errors import CheckpointError, ConfigError, DataError
 from faprompt.runtime import Runtime
 from faprompt.runtime.pixels import preprocess, to_original
@@ -125,6 +126,17 @@ def test_it_runs_where_there_is_no_torch(folder: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(expected(IMAGES[2])[0], abs=1e-6)
+
+
+def test_it_looks_by_windows_as_the_detector_does(runtime: Runtime) -> None:
+    found = runtime.predict(IMAGES[0], look=Look(tiling=Tiling(tile=20)))
+    assert found.anomaly_map.shape == (20, 31)
+    windows = [IMAGES[0].crop((left, 0, left + 20, 20)) for left in (0, 11)]
+    scores = [runtime.predict(window).image_score for window in windows]
+    assert found.image_score == pytest.approx(max(scores), abs=1e-6)
+    first, second = (runtime.predict(window).anomaly_map for window in windows)
+    np.testing.assert_allclose(found.anomaly_map[:, :11], first[:, :11], atol=1e-6)
+    np.testing.assert_allclose(found.anomaly_map[:, 20:], second[:, 9:], atol=1e-6)
 
 
 def test_pixels_of_another_shape_are_refused(runtime: Runtime) -> None:

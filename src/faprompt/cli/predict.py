@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options, predict_regions
+from faprompt.cli import options, predict_regions, tiling
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from faprompt.data.listing import Listed
     from faprompt.detection.detector import Detector
     from faprompt.detection.look import Look
@@ -51,6 +53,10 @@ def predict(
     roi: predict_regions.Roi = None,
     ignore: predict_regions.Ignore = None,
     reference: options.Reference = None,
+    tile: tiling.Tile = None,
+    overlap: tiling.Overlap = None,
+    smallest_defect: tiling.SmallestDefect = None,
+    whole: tiling.Whole = False,
 ) -> None:
     """Find and locate anomalies: a score and a heat map per image.
 
@@ -62,6 +68,9 @@ def predict(
         min_area=min_area,
         mm_per_pixel=mm_per_pixel,
     )
+    windows = tiling.TilingRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
+    ).tiling(reference=reference)
     from faprompt.data.listing import list_images
 
     areas = predict_regions.parse_areas(roi, ignore)
@@ -80,10 +89,11 @@ def predict(
         "backbone": detector.header.backbone,
         "precision": str(detector.backbone.clip.logit_scale.dtype).removeprefix("torch."),
         **predict_regions.recorded(areas, wanted, detector.memory),
+        **tiling.recorded(windows),
     }
     folder = PredictionFolder.open(out, settings, map_format=map_format if maps else None)
     run = _Run(detector, folder, listed, max_pixels=max_pixels)
-    run.look = Look(areas=areas, responses=regions)
+    run.look = Look(areas=areas, responses=regions, tiling=windows, watch=run.watch)
     run.regions = RegionFolder(out, wanted, done=folder.rows) if wanted else None
     try:
         run.go(batch_size, workers)
@@ -112,6 +122,7 @@ class _Run:
         max_pixels: int,
     ) -> None:
         from rich.console import Console
+        from rich.progress import Progress
 
         self.detector, self.folder = detector, folder
         self.max_pixels = max_pixels
@@ -119,6 +130,8 @@ class _Run:
         self.pending = list(folder.pending(listed))
         self.names = {str(item.path): item.name for item in listed}
         self.errors = Console(stderr=True)
+        self.progress = Progress(console=self.errors, transient=True)
+        self._windows: TaskID | None = None
         self.look: Look | None = None
         self.regions: RegionFolder | None = None
         self.failed = 0
@@ -126,8 +139,6 @@ class _Run:
 
     def go(self, batch_size: int | None, workers: int) -> None:
         """Score, write, show progress; an unusable image is reported and left out."""
-        from rich.progress import track
-
         done = len(self.listed) - len(self.pending)
         if done:
             self.errors.print(f"{done} images were done before; {len(self.pending)} to do")
@@ -140,15 +151,18 @@ class _Run:
             on_error=self._failed,
             look=self.look,
         )
-        for prediction in track(
-            stream,
-            description="predicting",
-            total=len(self.pending),
-            console=self.errors,
-            transient=True,
-        ):
-            self._write(prediction)
+        with self.progress:
+            for prediction in self.progress.track(
+                stream, description="predicting", total=len(self.pending)
+            ):
+                self._write(prediction)
         self.seconds = time.perf_counter() - started
+
+    def watch(self, done: int, total: int) -> None:
+        """Show how far the windows of one image are."""
+        if self._windows is None:
+            self._windows = self.progress.add_task("windows", total=total)
+        self.progress.update(self._windows, completed=done, total=total)
 
     def _write(self, prediction: "Prediction") -> None:
         name, overlay = self.names[str(prediction.path)], None
@@ -157,7 +171,10 @@ class _Run:
 
             found = self.regions.add(prediction, name)  # before the row, which says: done
             if self.folder.map_format:
-                overlay = outlined(prediction.overlay(), (region.polygon for region in found))
+                picture = prediction.overlay()
+                scale = picture.width / prediction.size[0]  # very large images are shown reduced
+                outlines = ([(x * scale, y * scale) for x, y in r.polygon] for r in found)
+                overlay = outlined(picture, outlines)
         self.folder.add(prediction, name, overlay=overlay)
 
     def _failed(self, source: Any, error: Any) -> None:

@@ -24,7 +24,7 @@ from faprompt.detection.areas import Areas
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
 from faprompt.detection.references import ReferenceMemory, normalised
-from faprompt.errors import CheckpointError
+from faprompt.errors import CheckpointError, ConfigError
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt, Scores
 
@@ -173,6 +173,7 @@ class Detector:
         self,
         source: str | Path | Image.Image | NDArray[Any] | Tensor,
         *,
+        max_pixels: int = MAX_PIXELS,
         look: Look | None = None,
     ) -> Prediction: ...
 
@@ -208,7 +209,7 @@ class Detector:
             max_pixels: Width times height that is still decoded.
             on_error: Called with an unusable item of a stream and its error; the stream goes on.
                 Without it the error is raised.
-            look: What counts of the images, and what else to tell of them.
+            look: What counts of the images, whether to look by windows, and what else to tell.
 
         Returns:
             A prediction; for an iterable a generator of predictions in its order, in bounded
@@ -217,18 +218,27 @@ class Detector:
         Raises:
             DataError: an image cannot be used.
         """
-        engine = Engine(
+        if self.memory is not None and look is not None and look.tiling is not None:
+            raise ConfigError(
+                "references are patches of whole images, windows show them at another scale: use "
+                "one of them"
+            )
+        reading = Reading(
+            batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
+        )
+        return predict(source, self.engine(), reading, look)
+
+    def engine(self) -> Engine[Tensor]:
+        """What this model has to offer for a stream of images."""
+        return Engine(
             read=lambda item, limit: self.read(item, max_pixels=limit),
             score=self._see,
             to_original=to_original,
             colour_limits=self.header.colour_limits,
             batch_size=self.batch_size,
             grid=self.grid,
+            input_size=self.input_size,
         )
-        reading = Reading(
-            batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
-        )
-        return predict(source, engine, reading, look)
 
     def _see(
         self,

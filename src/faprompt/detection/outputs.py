@@ -4,7 +4,7 @@ run.json            settings; another run in the same folder is refused
 predictions.jsonl   a line per image, appended when its heat map is complete
 predictions.csv     the same rows, sorted by score, written at the end
 errors.jsonl        images that could not be used, with the reason
-maps/               heat maps over their images
+maps/               heat maps over their images; of very large ones also the values, as TIFF
 """
 
 import csv
@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
+import numpy as np
 from PIL import Image
 
 from faprompt.data.listing import Listed
+from faprompt.detection.map_files import write_tiff
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import ConfigError, FAPromptError, OutputError
 from faprompt.files import refuse_foreign, replacing, write_text
@@ -40,7 +42,8 @@ class PredictionFolder:
         self.rows: dict[str, Row] = {}
         self._claim(dict(settings))
         self._read_rows()
-        self._names = {row["map"] for row in self.rows.values() if row.get("map")}
+        rows = self.rows.values()
+        self._names = {row[k] for row in rows for k in ("map", "values") if row.get(k)}
 
     @classmethod
     def open(
@@ -81,13 +84,16 @@ class PredictionFolder:
         row: Row = {
             "path": prediction.path,
             "image_score": round(prediction.image_score, 6),
-            "width": prediction.image.width,
-            "height": prediction.image.height,
+            "width": prediction.size[0],
+            "height": prediction.size[1],
             "milliseconds": round(prediction.milliseconds, 3),
         }
         if self.map_format:
             row["map"] = free_name(self._names, PurePosixPath("maps") / name, self.map_format)
             save_image(self.folder / row["map"], overlay or prediction.overlay())
+            if isinstance(prediction.anomaly_map, np.memmap):  # too large for a picture
+                row["values"] = free_name(self._names, PurePosixPath("maps") / name, "tif")
+                write_tiff(self.folder / row["values"], prediction.anomaly_map)
         append_row(self.folder / "predictions.jsonl", row)
         self.rows[row["path"]] = row
         return row

@@ -112,8 +112,8 @@ class RegionFolder:
         save_image(self.folder / mask, Image.fromarray(pixels.view(np.uint8) * np.uint8(255)))
         row: Row = {
             "path": prediction.path,
-            "width": prediction.image.width,
-            "height": prediction.image.height,
+            "width": prediction.size[0],
+            "height": prediction.size[1],
             "mask": mask,
             "regions": [region.to_dict() for region in regions],
         }
