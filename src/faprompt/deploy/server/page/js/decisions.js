@@ -81,7 +81,7 @@ function counter(verdict) {
 
 function slider({ key, name, verdict }) {
   const range = el("input", { type: "range", id: `${key}-range`, step: STEP, min: 0, max: 1, data: { verdict } });
-  const field = el("input", { type: "number", step: STEP, min: 0, max: 1, inputmode: "decimal", "aria-label": `${name}, value` });
+  const field = el("input", { type: "number", step: STEP, min: 0, max: 1, inputmode: "decimal", placeholder: "not set", "aria-label": `${name}, value` });
   range.addEventListener("input", () => move(key, range.valueAsNumber));
   field.addEventListener("change", () => {
     if (field.value === "") store.tryThresholds({ [key]: null }, key);
@@ -117,6 +117,7 @@ function set({ range, field }, value) {
     range.max = scale.high;
   }
   range.disabled = field.disabled = !scale.known;
+  range.classList.toggle("unset", value === null);
   range.value = value ?? scale.high ?? 1;
   range.setAttribute("aria-valuetext", value === null ? "not set" : score(value));
   if (document.activeElement !== field) field.value = value === null ? "" : value.toFixed(3);

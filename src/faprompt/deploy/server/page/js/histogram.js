@@ -86,10 +86,15 @@ export class Histogram {
     if (!this.scale.known) return;
     this.axis.replaceChildren(
       ...this.scale.ticks().map((tick) =>
-        el("span", { style: { left: `${100 * this.scale.place(tick)}%` } }, tick.toFixed(2)),
+        tickMark(this.scale.place(tick), tick),
       ),
     );
   }
+}
+
+function tickMark(place, tick) {
+  const side = place < 0.03 ? "at-start" : place > 0.97 ? "at-end" : null;
+  return el("span", { class: side, style: { left: `${100 * place}%` } }, tick.toFixed(2));
 }
 
 function legend(kind) {

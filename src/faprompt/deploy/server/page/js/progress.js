@@ -73,11 +73,11 @@ function finished({ counts }) {
 
 function refusals() {
   const box = $("refused");
-  const refused = upload?.batch === store.batch?.id ? upload.refused : [];
+  const refused = upload && upload.batch === store.batch?.id ? upload.refused : [];
   if (Number(box.dataset.many ?? 0) === refused.length) return;
   box.dataset.many = refused.length;
   box.hidden = !refused.length;
-  const rows = refused.map(({ name, message }) => el("li", {}, el("b", {}, name), ` ${message}`));
+  const rows = refused.map(({ name, message }) => el("li", {}, message.includes(name) ? message : `${name}: ${message}`));
   const close = el("button", { type: "button", onclick: () => (box.hidden = true) }, "Close");
   box.replaceChildren(
     el("details", { open: refused.length <= 3 },

@@ -23,9 +23,12 @@ export class Regions {
 
   /** Keep lines and numbers as large as they are at any zoom. */
   scale(k) {
-    for (const { text } of this.parts) {
+    this.layer.style.setProperty("--k", k);
+    for (const { text, region } of this.parts) {
+      const inside = region.box[1] * k < LETTERS + 6; // no room above: the number goes into the box
       text.setAttribute("font-size", LETTERS / k);
-      text.setAttribute("dy", -5 / k);
+      text.setAttribute("dy", (inside ? LETTERS + 5 : -5) / k);
+      text.setAttribute("dx", (inside ? 5 : 0) / k);
       text.setAttribute("stroke-width", 3 / k);
     }
   }

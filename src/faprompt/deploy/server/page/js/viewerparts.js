@@ -83,8 +83,8 @@ function side(viewer, parts, button) {
     return [input, el("label", { class: "check" }, input, text)];
   };
   const rows = {};
-  [parts.opacity, rows.opacity] = range("Heat map", 100 * STRONGEST, () => viewer.fade());
-  [parts.wipe, rows.wipe] = range("Wipe", 0, () => viewer.wipe());
+  [parts.opacity, rows.opacity] = range("Opacity of the heat map", 100 * STRONGEST, () => viewer.fade());
+  [parts.wipe, rows.wipe] = range("Wipe: heat map on the right only", 0, () => viewer.wipe());
   [parts.showHeat, rows.heat] = check("Heat map", "h", () => viewer.fade());
   [parts.showRegions, rows.regions] = check("Outlines", "r", () => viewer.fade());
   [parts.advance, rows.advance] = check("Next image after a label", null, () => {}, false);
