@@ -30,7 +30,8 @@ MIGRATIONS: tuple[str, ...] = (
         name TEXT NOT NULL, sha256 TEXT NOT NULL, status TEXT NOT NULL, error TEXT,
         image_score REAL, verdict TEXT, margin REAL, label TEXT,
         width INTEGER NOT NULL, height INTEGER NOT NULL, milliseconds REAL,
-        regions TEXT NOT NULL DEFAULT '[]', pixel_max REAL, colour_low REAL, colour_high REAL,
+        regions TEXT NOT NULL DEFAULT '[]', region_threshold REAL, pixel_max REAL,
+        colour_low REAL, colour_high REAL,
         model TEXT NOT NULL, model_sha256 TEXT NOT NULL, station TEXT,
         created TEXT NOT NULL, started REAL, finished REAL,
         change INTEGER NOT NULL

@@ -21,8 +21,10 @@ from faprompt.deploy.server.store import Store, now
 from faprompt.deploy.server.uploads import Arrived
 from faprompt.deploy.server.worker import Tools, Worker
 from faprompt.detection.prediction import Prediction
+from faprompt.detection.regions import find_regions
 
-
+MOST_REGIONS = 100
+"""Of one image, strongest first: noise has thousands."""
 DRAWN_AT_ONCE = 2
 """Pictures that are drawn at the same time: each may hold a large image in memory."""
 
@@ -160,7 +162,10 @@ class Desk:
 
     def judge(self, prediction: Prediction, station: str | None) -> dict[str, Any]:
         """What a station makes of a prediction."""
-        return {}
+        threshold = prediction.colour_limits[1]
+        found = find_regions(prediction.anomaly_map, threshold, responses=prediction.responses)
+        regions = [region.to_dict() for region in found[:MOST_REGIONS]]
+        return {"regions": regions, "region_threshold": threshold}
 
     def station_for(self, station: str | None, model: ServedModel) -> str | None:
         """A station's id, after a check that it is there and of this model."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from faprompt.detection.look import Look
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import ConfigError, FAPromptError
 
@@ -23,6 +24,7 @@ class Predictor(Protocol):
         workers: int = 2,
         max_pixels: int = 0,
         on_error: Callable[[Any, FAPromptError], None] | None = None,
+        look: Look | None = None,
     ) -> Iterator[Prediction]:
         """Predictions in the order of the images; unusable ones go to ``on_error``."""
 

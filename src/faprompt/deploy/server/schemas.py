@@ -1,6 +1,6 @@
 """The objects of the API; what is here is what the OpenAPI document says."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -148,6 +148,22 @@ class Decision(Reply):
     margin: float = Field(description="Distance of the score from the next other verdict.")
 
 
+class Region(Reply):
+    """Connected pixels of the map at or above the threshold."""
+
+    polygon: list[tuple[float, float]] | None = Field(
+        default=None, description="Closed outline in pixels; left out in lists unless asked for."
+    )
+    box: tuple[float, float, float, float] = Field(description="x, y, width, height in pixels.")
+    area: int = Field(description="Pixels.")
+    area_mm2: float | None
+    peak: float
+    mean: float
+    prompts: list[tuple[int, float]] = Field(
+        description="Abnormality prompts and their shares of the response, largest first."
+    )
+
+
 class Item(Reply):
     """One image and what is known of it."""
 
@@ -163,7 +179,10 @@ class Item(Reply):
     width: int
     height: int
     milliseconds: float | None = None
-    regions: list[dict[str, Any]] = []
+    regions: list[Region] = []
+    region_threshold: float | None = Field(
+        default=None, description="Value of the map at and above which pixels make regions."
+    )
     pixel_max: float | None = Field(default=None, description="Largest value of the map.")
     colour_limits: tuple[float, float] | None = None
     model: str

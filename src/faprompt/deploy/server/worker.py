@@ -16,10 +16,14 @@ from faprompt.deploy.server.metrics import Metrics
 from faprompt.deploy.server.models import Models
 from faprompt.deploy.server.queue import FairQueue, Job
 from faprompt.deploy.server.store import Store
+from faprompt.detection.look import Look
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import DataError, FAPromptError
 
 logger = logging.getLogger(__name__)
+
+LOOK = Look(responses=True)
+"""Regions tell which abnormality prompts responded."""
 
 Values = dict[str, Any]
 Judge = Callable[[Prediction, str | None], Values]
@@ -122,6 +126,7 @@ class Worker:
         stream = model.predictor.predict(
             [job.path for job in group],
             batch_size=len(group),
+            look=LOOK,
             max_pixels=tools.limits.pixels,
             on_error=lambda path, error: failed.setdefault(str(path), error),
         )

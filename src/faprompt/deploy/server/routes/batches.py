@@ -2,14 +2,17 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import StreamingResponse
 
 from faprompt.deploy.server import schemas
 from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.desk import Desk, DeskHere
+from faprompt.deploy.server.exports import EXPORTS
 from faprompt.deploy.server.intake import measure
+from faprompt.deploy.server.names import download_name
 from faprompt.deploy.server.problems import RETRY_SECONDS, too_busy
 from faprompt.deploy.server.replies import batch_reply, item_reply
 from faprompt.deploy.server.uploads import Arrived, Body
@@ -34,8 +37,13 @@ MULTIPART = {
     }
 }
 """Of uploads, which are read as they arrive and so described by hand."""
+EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {made.media_type: {} for made in EXPORTS.values()}}
+}
+Form = Annotated[Literal["csv", "jsonl", "coco", "html"], Query(alias="format")]
 After = Annotated[int, Query(ge=0, le=2**62, description="The last change number that was seen.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Polygons = Annotated[bool, Query(description="With the outlines of regions.")]
 Unique = Annotated[
     bool, Query(description="A file that the batch has under this name is not added again.")
 ]
@@ -95,13 +103,13 @@ def delete_batch(batch: str, desk: DeskHere) -> Response:
 
 @router.get("/{batch}/items")
 def list_items(
-    batch: str, desk: DeskHere, after: After = 0, limit: Limit = 500
+    batch: str, *, desk: DeskHere, after: After = 0, limit: Limit = 500, polygons: Polygons = False
 ) -> schemas.ItemChanges:
     """List the items that changed since; ask again with the answer's ``change``."""
     desk.batch(batch)
     rows = desk.store.changed(batch, after, limit)
     change = rows[-1]["change"] if rows else after
-    items = [item_reply(row) for row in rows]
+    items = [item_reply(row, polygons=polygons) for row in rows]
     return schemas.ItemChanges(change=change, items=items, more=len(rows) == limit)
 
 
@@ -156,6 +164,18 @@ def compare(
     first, second = desk.batch(batch), desk.batch(other)
     rows = [_pair(row, same) for row, same in desk.store.shared(batch, other)]
     return schemas.Comparison(batch=batch_reply(first), other=batch_reply(second), rows=rows)
+
+
+@router.get("/{batch}/export", response_class=Response, responses=EXPORTED)
+def export(batch: str, desk: DeskHere, form: Form) -> StreamingResponse:
+    """Download a batch: csv, jsonl, coco (regions as annotations), or one HTML page."""
+    row, made = desk.batch(batch), EXPORTS[form]
+    name = download_name(row["name"], made.ending)
+    return StreamingResponse(
+        made.write(row, desk.store.items(batch), desk.renderer),
+        media_type=made.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 def _pair(row: Row, other: Row) -> schemas.CompareRow:
