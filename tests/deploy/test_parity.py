@@ -12,6 +12,7 @@ from faprompt.deploy.parity import BOUNDS, Difference, Parity, measure, require
 from faprompt.errors import DataError, ExportError
 from faprompt.runtime import Runtime
 from faprompt.runtime.pixels import Floats
+from faprompt.runtime.sessions import Bools, Session
 
 
 @pytest.fixture
@@ -31,12 +32,12 @@ def paths(tmp_path: Path) -> list[Path]:
 def shifted(exact: Runtime, score: float, pixel: float) -> Runtime:
     """The same model, wrong by this much: in every score, and in one pixel of each map."""
 
-    def session(pixels: Floats) -> tuple[Floats, Floats]:
+    def run(pixels: Floats, keep: Bools) -> tuple[Floats, Floats, Floats]:
         scores, maps = simple_scores(pixels)
         maps[:, 0, 0] += np.float32(pixel)
-        return scores + np.float32(score), maps
+        return scores + np.float32(score), maps, keep.astype(np.float32)[..., None]
 
-    return Runtime(session, exact.description)
+    return Runtime(Session(run, exact.session.patches), exact.description)
 
 
 def test_differences_are_measured_over_all_images(exact: Runtime, paths: list[Path]) -> None:

@@ -142,7 +142,7 @@ def _change(folder: Path, **values: Any) -> None:
     ("values", "message"),
     [
         ({"format": "other"}, "not of an exported model"),
-        ({"format_version": 2}, "format version 2, this release reads 1"),
+        ({"format_version": 1}, "format version 1, this release reads 2"),
         ({"mean": [0.5]}, "mean has 1 values"),
         ({"input_size": 0}, "input_size is 0"),
         ({"precision": "fp8"}, "fp8"),

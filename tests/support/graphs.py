@@ -17,28 +17,38 @@ from faprompt.method.checkpoint import Header
 from faprompt.method.network import FAPrompt
 from faprompt.runtime.description import Description
 
-SIDE = 32
+SIDE, GRID = 32, 4
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 
 
 def write_simple_graph(path: Path, side: int = SIDE) -> None:
-    """The map is the sigmoid of the three channels' mean, the score its largest value."""
+    """The map is the sigmoid of the three channels' mean, the score its largest value.
+
+    The one prompt responds where a patch counts.
+    """
     floats = TensorProto.FLOAT
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["pixels", "channel"], ["grey"], keepdims=0),
             helper.make_node("Sigmoid", ["grey"], ["anomaly_map"]),
             helper.make_node("ReduceMax", ["anomaly_map", "plane"], ["image_score"], keepdims=0),
+            helper.make_node("Cast", ["keep"], ["counting"], to=floats),
+            helper.make_node("Unsqueeze", ["counting", "last"], ["responses"]),
         ],
         "simple",
-        [helper.make_tensor_value_info("pixels", floats, ["batch", 3, side, side])],
+        [
+            helper.make_tensor_value_info("pixels", floats, ["batch", 3, side, side]),
+            helper.make_tensor_value_info("keep", TensorProto.BOOL, ["batch", GRID * GRID]),
+        ],
         [
             helper.make_tensor_value_info("image_score", floats, ["batch"]),
             helper.make_tensor_value_info("anomaly_map", floats, ["batch", side, side]),
+            helper.make_tensor_value_info("responses", floats, ["batch", GRID * GRID, 1]),
         ],
         [
             helper.make_tensor("channel", TensorProto.INT64, [1], [1]),
             helper.make_tensor("plane", TensorProto.INT64, [2], [1, 2]),
+            helper.make_tensor("last", TensorProto.INT64, [1], [2]),
         ],
     )
     opset = [helper.make_opsetid("", 18)]

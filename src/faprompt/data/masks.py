@@ -1,5 +1,6 @@
 """Ground truth of the pixels: a binary mask, or honestly nothing. Shapes: H, W of the image."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,18 @@ def read_mask(sample: Sample, size: int | None) -> NDArray[np.bool_] | None:
     return mask if mask.any() or sample.label != 1 else None
 
 
+def read_mask_file(path: Path, rule: MaskRule = "auto") -> NDArray[np.bool_]:
+    """Return what a mask file marks, upright, (H, W).
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    with opened(path) as file:
+        file.load()
+        values, full = _values(upright(file))
+        return binarise(values, rule, full=full, lossy=file.format in _LOSSY)
+
+
 def binarise(
     values: NDArray[Any], rule: MaskRule, *, full: float, lossy: bool
 ) -> NDArray[np.bool_]:
@@ -72,10 +85,7 @@ def binarise(
 
 def _read(sample: Sample) -> NDArray[np.bool_]:
     assert sample.mask_path is not None
-    with opened(sample.mask_path) as file:
-        file.load()
-        values, full = _values(upright(file))
-        mask = binarise(values, sample.mask_rule, full=full, lossy=file.format in _LOSSY)
+    mask = read_mask_file(sample.mask_path, sample.mask_rule)
     height, width = mask.shape
     lying = width != height and image_size(sample.image_path) == (height, width)
     turn = quarter_turn(sample.image_path) if lying else None

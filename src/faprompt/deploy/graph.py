@@ -2,7 +2,7 @@
 
 No second implementation: the modules of the detector are composed and traced as they are.
 
-Shapes: B images, S input side in pixels, D joint width, L patches.
+Shapes: B images, S input side in pixels, D joint width, L patches, K abnormality prompts.
 """
 
 import copy
@@ -17,7 +17,7 @@ from faprompt.deploy.quiet import quiet
 from faprompt.detection.detector import Detector
 from faprompt.errors import ConfigError
 from faprompt.method.network import FAPrompt
-from faprompt.runtime.sessions import INPUT, OUTPUTS
+from faprompt.runtime.sessions import INPUT, KEEP, OUTPUTS
 
 OPSET = 18
 EXTERNAL_ABOVE = 1_000_000_000
@@ -53,12 +53,22 @@ class Pipeline(nn.Module):
         with torch.no_grad():
             self.text = network.static_text()
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised pixels (B, 3, S, S) to image scores (B,) and anomaly maps (B, S, S)."""
+    @property
+    def patches(self) -> int:
+        """L."""
+        return (self.input_size // self.features.visual.patch_size) ** 2
+
+    def forward(self, pixels: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """From normalised pixels (B, 3, S, S), and which patches count, bool (B, L).
+
+        Returns:
+            Image scores (B,), anomaly maps (B, S, S), shares of the prompts (B, L, K).
+        """
         image, patches = self.features(pixels)
-        scores = self.network(image, patches, text=self.text)
-        sigma = self.network.config.blur_sigma
-        return scores.image_score, scores.anomaly_map(self.input_size, blur_sigma=sigma)
+        scores = self.network(image, patches, text=self.text, keep=keep, responses=True)
+        maps = scores.anomaly_map(self.input_size, blur_sigma=self.network.config.blur_sigma)
+        assert scores.responses is not None
+        return scores.image_score, maps, scores.responses
 
 
 def pipeline(detector: Detector, *, half: bool = False) -> Pipeline:
@@ -114,21 +124,22 @@ def write_onnx(module: Pipeline, path: Path) -> list[str]:
 
 def _trace(module: Pipeline) -> Any:
     side = module.input_size
-    example = torch.zeros(2, 3, side, side)  # a batch of 1 would be taken for a constant
+    # A batch of 1 would be taken for a constant.
+    example = torch.zeros(2, 3, side, side), torch.ones(2, module.patches, dtype=torch.bool)
     batch = torch.export.Dim("batch")
     try:
         with quiet("torch.onnx", "torch.export"), torch.no_grad():
             # Strict, because the other way takes len(x) of a batch for a constant.
             traced = torch.export.export(
-                module, (example,), dynamic_shapes=({0: batch},), strict=True
+                module, example, dynamic_shapes=({0: batch}, {0: batch}), strict=True
             )
             return torch.onnx.export(
                 traced,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[INPUT],
+                input_names=[INPUT, KEEP],
                 output_names=list(OUTPUTS),
-                dynamic_shapes={INPUT: {0: "batch"}},
+                dynamic_shapes={INPUT: {0: "batch"}, KEEP: {0: "batch"}},
                 verbose=False,
             )
     except ImportError as error:

@@ -6,25 +6,30 @@ stay fp32, and so does a convolutional stem: in int8 it costs most of the accura
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faprompt.deploy.quiet import quiet
 from faprompt.errors import ConfigError, ExportError
 from faprompt.runtime.pixels import Floats
-from faprompt.runtime.sessions import INPUT
+from faprompt.runtime.sessions import INPUT, KEEP
 
 
 class _Reader:
     """Hands the calibrator one image at a time."""
 
-    def __init__(self, pixels: Iterable[Floats]) -> None:
+    def __init__(self, pixels: Iterable[Floats], patches: int) -> None:
         self._pixels: Iterator[Floats] = iter(pixels)
+        self._keep = np.ones((1, patches), dtype=np.bool_)
 
-    def get_next(self) -> dict[str, Floats] | None:
-        """The next input of the graph, None at the end."""
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        """The next inputs of the graph, None at the end."""
         pixels = next(self._pixels, None)
-        return None if pixels is None else {INPUT: np.ascontiguousarray(pixels[None])}
+        if pixels is None:
+            return None
+        return {INPUT: np.ascontiguousarray(pixels[None]), KEEP: self._keep}
 
 
 def quantise(source: Path, target: Path, products: Sequence[str], pixels: Iterable[Floats]) -> None:
@@ -54,7 +59,7 @@ def quantise(source: Path, target: Path, products: Sequence[str], pixels: Iterab
         ort.quantize_static(
             str(source),
             str(target),
-            Reader(pixels),
+            Reader(pixels, _patches(source)),
             quant_format=ort.QuantFormat.QDQ,
             per_channel=True,
             activation_type=ort.QuantType.QUInt8,
@@ -63,3 +68,12 @@ def quantise(source: Path, target: Path, products: Sequence[str], pixels: Iterab
             calibrate_method=ort.CalibrationMethod.MinMax,
             use_external_data_format=source.with_name(f"{source.name}.data").is_file(),
         )
+
+
+def _patches(graph: Path) -> int:
+    """L, from the shape of the input that says which patches count."""
+    import onnx
+
+    inputs = onnx.load(graph, load_external_data=False).graph.input
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in inputs}
+    return int(shapes[KEEP][1].dim_value)

@@ -20,10 +20,11 @@ from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.data.transforms import preprocess
-from faprompt.detection.prediction import Engine, OnError, Prediction, Seen, predict
+from faprompt.detection.look import Look
+from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
 from faprompt.errors import CheckpointError
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
-from faprompt.method.network import FAPrompt
+from faprompt.method.network import FAPrompt, Scores
 
 EMBEDDED = "tiny"
 DEFAULT_BATCH = {"cpu": 4, "cuda": 16}
@@ -101,20 +102,41 @@ class Detector:
         image = to_image(source, max_pixels)
         return image, preprocess(image, size=self.input_size, mean=spec.mean, std=spec.std)
 
-    @torch.inference_mode()
+    @property
+    def grid(self) -> int:
+        """G, patches along a side of the input."""
+        return self.input_size // self.backbone.spec.patch_size
+
     def score(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised pixels (B, 3, S, S) to image scores (B,) and anomaly maps (B, S, S).
 
         Both in [0, 1], fp32, on the CPU.
         """
+        scores, maps = self._score(pixels)
+        return scores.image_score.cpu(), maps
+
+    @torch.inference_mode()
+    def _score(
+        self, pixels: Tensor, *, keep: Tensor | None = None, responses: bool = False
+    ) -> tuple[Scores, Tensor]:
+        """Scores, and maps (B, S, S) on the CPU."""
         dual = self.backbone.clip.visual.dual(moved(pixels, self.device))
-        scores = self.network(dual.image, dual.patches(), text=self._text)
+        scores = self.network(
+            dual.image,
+            dual.patches(),
+            text=self._text,
+            keep=None if keep is None else keep.to(self.device),
+            responses=responses,
+        )
         maps = scores.anomaly_map(self.input_size, blur_sigma=self.network.config.blur_sigma)
-        return scores.image_score.cpu(), maps.cpu()
+        return scores, maps.cpu()
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # str and arrays are iterable, too
-        self, source: str | Path | Image.Image | NDArray[Any] | Tensor
+        self,
+        source: str | Path | Image.Image | NDArray[Any] | Tensor,
+        *,
+        look: Look | None = None,
     ) -> Prediction: ...
 
     @overload
@@ -126,6 +148,7 @@ class Detector:
         workers: int = 2,
         max_pixels: int = MAX_PIXELS,
         on_error: OnError | None = None,
+        look: Look | None = None,
     ) -> Iterator[Prediction]: ...
 
     def predict(
@@ -136,6 +159,7 @@ class Detector:
         workers: int = 2,
         max_pixels: int = MAX_PIXELS,
         on_error: OnError | None = None,
+        look: Look | None = None,
     ) -> Prediction | Iterator[Prediction]:
         """Score one image, or a stream of them.
 
@@ -147,6 +171,7 @@ class Detector:
             max_pixels: Width times height that is still decoded.
             on_error: Called with an unusable item of a stream and its error; the stream goes on.
                 Without it the error is raised.
+            look: What counts of the images, and what else to tell of them.
 
         Returns:
             A prediction; for an iterable a generator of predictions in its order, in bounded
@@ -161,20 +186,31 @@ class Detector:
             to_original=to_original,
             colour_limits=self.header.colour_limits,
             batch_size=self.batch_size,
+            grid=self.grid,
         )
-        return predict(
-            source,
-            engine,
-            batch_size=batch_size,
-            workers=workers,
-            max_pixels=max_pixels,
-            on_error=on_error,
+        reading = Reading(
+            batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
         )
+        return predict(source, engine, reading, look)
 
-    def _see(self, pixels: Sequence[Tensor]) -> list[Seen]:
-        scores, maps = self.score(torch.stack(list(pixels)))
-        pairs = zip(scores.tolist(), maps.numpy(), strict=True)
-        return [Seen(image_score=score, anomaly_map=values) for score, values in pairs]
+    def _see(
+        self,
+        pixels: Sequence[Tensor],
+        *,
+        keep: NDArray[np.bool_] | None = None,
+        responses: bool = False,
+    ) -> list[Seen]:
+        scores, maps = self._score(
+            torch.stack(list(pixels)),
+            keep=None if keep is None else torch.from_numpy(keep),
+            responses=responses,
+        )
+        grids: Sequence[NDArray[np.float32] | None] = [None] * len(maps)
+        if scores.responses is not None:
+            shares = scores.responses.transpose(1, 2).cpu()  # (B, K, L)
+            grids = list(shares.unflatten(2, (self.grid, self.grid)).numpy())
+        rows = zip(scores.image_score.tolist(), maps.numpy(), grids, strict=True)
+        return [Seen(image_score=s, anomaly_map=m, responses=r) for s, m, r in rows]
 
 
 def to_original(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

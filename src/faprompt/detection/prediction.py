@@ -1,7 +1,8 @@
 """What is said of one image, and how a stream of images becomes a stream of that.
 
 Free of torch and OpenCV: the detector and the exported models' runtime share it.
-Shapes: B images, S input side in pixels, H x W the original image.
+Shapes: B images, S input side in pixels, H x W the original image, G patches along a side,
+L = G * G patches, K abnormality prompts.
 """
 
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,13 @@ from PIL import Image
 
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.detection import rendering
-from faprompt.errors import FAPromptError
+from faprompt.detection.areas import counting_patches
+from faprompt.detection.look import Look
+from faprompt.errors import DataError, FAPromptError
 
 OnError = Callable[[Any, FAPromptError], None]
 Pixels = TypeVar("Pixels")
+Input_contra = TypeVar("Input_contra", contravariant=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +43,9 @@ class Prediction:
     """The image as it was seen: upright, RGB."""
     colour_limits: tuple[float, float] = field(repr=False)
     """Anomaly values at which colour starts and is full."""
+    responses: NDArray[np.float32] | None = field(default=None, repr=False)
+    """(K, G, G): share of each abnormality prompt in the response of every patch, adding up to 1;
+    None unless asked for (``Look.responses``)."""
 
     def overlay(self) -> Image.Image:
         """The heat map over the image, on a colour scale that is the same for all images."""
@@ -53,6 +60,21 @@ class Seen:
     """In [0, 1]."""
     anomaly_map: NDArray[np.float32]
     """(S, S), in [0, 1]."""
+    responses: NDArray[np.float32] | None = None
+    """(K, G, G), where asked for; see ``Prediction``."""
+
+
+class Score(Protocol[Input_contra]):
+    """What the model says of B inputs, in their order."""
+
+    def __call__(
+        self,
+        pixels: Sequence[Input_contra],
+        *,
+        keep: NDArray[np.bool_] | None = None,
+        responses: bool = False,
+    ) -> "Sequence[Seen]":
+        """Inputs (3, S, S); ``keep`` (B, L) says which patches count, None: all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +83,14 @@ class Engine(Generic[Pixels]):
 
     read: Callable[[Any, int], tuple[Image.Image, Pixels]]
     """Source and largest number of pixels to the image (RGB) and its input (3, S, S)."""
-    score: Callable[[Sequence[Pixels]], Sequence[Seen]]
-    """What the model says of B inputs (3, S, S), in their order."""
+    score: Score[Pixels]
     to_original: Callable[[NDArray[np.float32], tuple[int, int]], NDArray[np.float32]]
     """Resizes a map (S, S) to (width, height)."""
     colour_limits: tuple[float, float]
     batch_size: int
     """Images at once, unless told."""
+    grid: int
+    """G, patches along a side of the input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +98,35 @@ class _Read(Generic[Pixels]):
     source: Any
     image: Image.Image
     pixels: Pixels
+    counting: NDArray[np.bool_] | None
+    """Which of the image's pixels count, (H, W); None: all."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """How sources are read; see :meth:`faprompt.Detector.predict`."""
+
+    batch_size: int | None
+    workers: int
+    max_pixels: int
+    on_error: OnError | None
 
 
 def predict(
-    source: Any,
-    engine: Engine[Pixels],
-    *,
-    batch_size: int | None,
-    workers: int,
-    max_pixels: int,
-    on_error: OnError | None,
+    source: Any, engine: Engine[Pixels], reading: Reading, look: Look | None = None
 ) -> Prediction | Iterator[Prediction]:
     """Score one image, or a stream of them; see :meth:`faprompt.Detector.predict`."""
+    look = look or Look()
 
     def read(item: Any) -> _Read[Pixels]:
-        return _Read(item, *engine.read(item, max_pixels))
+        image, pixels = engine.read(item, reading.max_pixels)
+        return _Read(item, image, pixels, _counting(item, image, look))
 
     if _is_one_image(source):
-        return next(_predictions([read(source)], 1, engine))
-    size = batch_size or engine.batch_size
+        return next(_predictions([read(source)], 1, engine, look))
+    size, workers = reading.batch_size or engine.batch_size, reading.workers
     results = map_ordered(read, source, workers=workers, ahead=max(1, workers, size))
-    return _predictions(_usable(results, on_error), size, engine)
+    return _predictions(_usable(results, reading.on_error), size, engine, look)
 
 
 def _is_one_image(source: Any) -> bool:
@@ -118,19 +149,45 @@ def _usable(
             on_error(source, result)
 
 
+def _counting(source: Any, image: Image.Image, look: Look) -> NDArray[np.bool_] | None:
+    if look.areas is None:
+        return None
+    try:
+        return look.areas.counting(image.size)
+    except DataError as error:
+        raise DataError(f"{_path(source) or 'image'}: {error}") from error
+
+
+def _path(source: Any) -> str | None:
+    return str(source) if isinstance(source, str | Path) else None
+
+
 def _predictions(
-    items: Iterable[_Read[Pixels]], batch_size: int, engine: Engine[Pixels]
+    items: Iterable[_Read[Pixels]], batch_size: int, engine: Engine[Pixels], look: Look
 ) -> Iterator[Prediction]:
     for group in in_groups(items, batch_size):
         started = time.perf_counter()
-        seen = engine.score([item.pixels for item in group])
+        seen = engine.score(
+            [item.pixels for item in group],
+            keep=_patches(group, engine.grid) if look.areas else None,
+            responses=look.responses,
+        )
         elapsed = (time.perf_counter() - started) * 1000 / len(group)
         for item, one in zip(group, seen, strict=True):
+            anomaly_map = engine.to_original(one.anomaly_map, item.image.size)
+            if item.counting is not None:
+                anomaly_map[~item.counting] = 0
             yield Prediction(
                 image_score=one.image_score,
-                anomaly_map=engine.to_original(one.anomaly_map, item.image.size),
-                path=str(item.source) if isinstance(item.source, str | Path) else None,
+                anomaly_map=anomaly_map,
+                path=_path(item.source),
                 milliseconds=elapsed,
                 image=item.image,
                 colour_limits=engine.colour_limits,
+                responses=one.responses,
             )
+
+
+def _patches(group: Sequence[_Read[Pixels]], grid: int) -> NDArray[np.bool_]:
+    """Which patches of each image count, (B, L)."""
+    return np.stack([counting_patches(i.counting, grid) for i in group if i.counting is not None])

@@ -17,7 +17,12 @@ from faprompt.clip.text_encoder import Prefix, TextEncoder
 from faprompt.config import LossConfig, MethodConfig
 from faprompt.method import losses, scoring
 from faprompt.method.losses import Losses, Targets
-from faprompt.method.prior import AbnormalityPrior, gather_patches, most_abnormal_patches
+from faprompt.method.prior import (
+    AbnormalityPrior,
+    chosen_among,
+    gather_patches,
+    most_abnormal_patches,
+)
 from faprompt.method.prompts import CompoundPrompts, prompt_ids, word_ids
 
 
@@ -52,11 +57,20 @@ class Scores:
     prototypes: Tensor
     """Normalised [F_n, F_a(x)], (B, 2, D)."""
     text: StaticText
+    keep: Tensor | None = None
+    """Which patches count, bool (B, L); None: all."""
+    responses: Tensor | None = None
+    """Share of each abnormality prompt in a patch's response, (B, L, K), adding up to 1: softmax
+    over i of cos(p, F_i(x)) / tau; None unless asked for."""
 
     def anomaly_map(self, size: int, *, blur_sigma: float) -> Tensor:
         """Final map (B, S, S) in [0, 1]; see :func:`faprompt.method.scoring.anomaly_map`."""
         return scoring.anomaly_map(
-            self.first[..., 1], self.second[..., 1], size=size, blur_sigma=blur_sigma
+            self.first[..., 1],
+            self.second[..., 1],
+            size=size,
+            blur_sigma=blur_sigma,
+            keep=self.keep,
         )
 
 
@@ -89,7 +103,13 @@ class FAPrompt(nn.Module):
         self.register_buffer("ends", torch.tensor(ends), persistent=False)
 
     def forward(
-        self, image_features: Tensor, patch_features: Tensor, text: StaticText | None = None
+        self,
+        image_features: Tensor,
+        patch_features: Tensor,
+        text: StaticText | None = None,
+        *,
+        keep: Tensor | None = None,
+        responses: bool = False,
     ) -> Scores:
         """Score a batch of images from their frozen features.
 
@@ -97,6 +117,9 @@ class FAPrompt(nn.Module):
             image_features: (B, D), any norm.
             patch_features: (B, L, D), any norm, raster order.
             text: Result of :meth:`static_text`, to save its computation at inference.
+            keep: Which patches count, bool (B, L), at least one per image: the others are no
+                candidates for the prior and the maxima, and lend nothing to the map.
+            responses: Also say which abnormality prompt responded how much, per patch.
         """
         text = self.static_text() if text is None else text
         tau = self.config.temperature
@@ -105,13 +128,16 @@ class FAPrompt(nn.Module):
 
         static = prototypes(text.normal, text.abnormal[None])  # (1, 2, D)
         first = scoring.class_logits(patches, static, tau).softmax(dim=-1)  # (B, L, 2)
-        top, prior = self._prior(patches, first[..., 1])  # (B, M), (B, W)
+        top, prior = self._prior(patches, first[..., 1], keep)  # (B, M), (B, W)
         adapted, second = static.expand(len(image), -1, -1), first  # all there is without prior
+        abnormal = text.abnormal[None]  # (1, K, D)
         if self.learner.prior is not None:
-            adapted = prototypes(text.normal, self.adapted_text(prior, text.beginning))  # (B, 2, D)
+            abnormal = self.adapted_text(prior, text.beginning)  # (B, K, D)
+            adapted = prototypes(text.normal, abnormal)  # (B, 2, D)
             second = scoring.class_logits(patches, adapted, tau).softmax(dim=-1)  # (B, L, 2)
         logits = scoring.class_logits(image[:, None], adapted, tau)[:, 0]  # (B, 2)
-        score = scoring.image_score(logits.softmax(dim=-1)[:, 1], first[..., 1], second[..., 1])
+        candidates = (scoring.counting(scored[..., 1], keep) for scored in (first, second))
+        score = scoring.image_score(logits.softmax(dim=-1)[:, 1], *candidates)
         return Scores(
             image_score=score,
             image_logits=logits,
@@ -121,16 +147,26 @@ class FAPrompt(nn.Module):
             prior=prior,
             prototypes=adapted,
             text=text,
+            keep=keep,
+            responses=prompt_responses(patches, abnormal, tau) if responses else None,
         )
 
-    def _prior(self, patches: Tensor, abnormality: Tensor) -> tuple[Tensor, Tensor]:
+    def _prior(
+        self, patches: Tensor, abnormality: Tensor, keep: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """Most abnormal patches (B, M) and Omega (B, W), from (B, L, D) and (B, L)."""
         if self.learner.prior is None:
             width = self.learner.prompts.normal_tokens.shape[-1]
             none = self.words.new_zeros(len(patches), 0)
             return none, patches.new_zeros(len(patches), width)
-        top = most_abnormal_patches(abnormality, self.config.num_prior_patches)  # (B, M)
-        chosen = gather_patches(patches, top, self.config.prior_gather)  # (B, M, D)
+        count, gather = self.config.num_prior_patches, self.config.prior_gather
+        if keep is None:
+            top = most_abnormal_patches(abnormality, count)  # (B, M)
+            chosen = gather_patches(patches, top, gather)  # (B, M, D)
+        else:
+            top = chosen_among(abnormality, keep, count, "top")
+            fed = top if gather == "top" else chosen_among(abnormality, keep, count, gather)
+            chosen = gather_patches(patches, fed, "top")
         return top, self.learner.prior(chosen)
 
     def static_text(self) -> StaticText:
@@ -192,6 +228,17 @@ class FAPrompt(nn.Module):
 
     def _encode(self, endings: Tensor, end: Tensor, beginning: Prefix) -> Tensor:
         return self.text_encoder.encode(endings, end, prefix=beginning).float()
+
+
+def prompt_responses(patches: Tensor, abnormal: Tensor, temperature: float) -> Tensor:
+    """Share of each abnormality prompt in a patch's response, (B, L, K); they add up to 1.
+
+    Args:
+        patches: L2-normalised, (B, L, D).
+        abnormal: Features of the abnormality prompts, any norm, (B, K, D) or (1, K, D).
+        temperature: tau.
+    """
+    return scoring.class_logits(patches, normalize(abnormal, dim=-1), temperature).softmax(dim=-1)
 
 
 def prototypes(normal: Tensor, abnormal: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Shapes: B images, L patches, M prior patches, D joint width, W text width.
 """
 
+import torch
 from torch import Tensor, nn
 
 from faprompt.config import MethodConfig, PriorGather
@@ -36,6 +37,36 @@ def most_abnormal_patches(abnormality: Tensor, num_patches: int) -> Tensor:
             f"{abnormality.shape[1]}: use a larger input or lower num_prior_patches"
         )
     return abnormality.topk(num_patches, dim=1).indices
+
+
+def chosen_among(
+    abnormality: Tensor, keep: Tensor, num_patches: int, gather: PriorGather
+) -> Tensor:
+    """Indices (B, M) of the patches that feed the prior, where only some patches count.
+
+    As without: the most abnormal ones (``top``), or the first in raster order (``first``). If fewer
+    than M count, they are taken again from the start until M are found, so that the prior sees
+    nothing that does not count.
+
+    Args:
+        abnormality: (B, L), in [0, 1].
+        keep: Which patches count, bool (B, L); at least one per image.
+        num_patches: M.
+        gather: See ``MethodConfig.prior_gather``.
+
+    Example:
+        >>> keep = torch.tensor([[True, False, True, False]])
+        >>> chosen_among(torch.tensor([[0.2, 0.9, 0.4, 0.1]]), keep, 3, "top")
+        tensor([[2, 0, 2]])
+    """
+    values = abnormality
+    if gather == "first":
+        length = abnormality.shape[1]
+        values = torch.arange(length, 0, -1, device=abnormality.device).expand_as(abnormality)
+    order = most_abnormal_patches(values.masked_fill(~keep, -1), num_patches)  # (B, M)
+    count = keep.sum(dim=1, keepdim=True).clamp(1, num_patches)  # (B, 1)
+    positions = torch.arange(num_patches, device=order.device) % count  # (B, M)
+    return order.gather(1, positions)
 
 
 def gather_patches(patches: Tensor, indices: Tensor, gather: PriorGather) -> Tensor:

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+SMALLEST_SHARE = 1e-6
+"""Of the blur's weight: below it there is nothing to take the mean of."""
+
 
 def class_logits(features: Tensor, prototypes: Tensor, temperature: float) -> Tensor:
     """Cosine similarity to the normal and abnormal prototype, divided by the temperature.
@@ -22,6 +25,16 @@ def class_logits(features: Tensor, prototypes: Tensor, temperature: float) -> Te
         (B, L, 2).
     """
     return features @ prototypes.transpose(1, 2) / temperature
+
+
+def counting(values: Tensor, keep: Tensor | None) -> Tensor:
+    """Patch values (B, L) as candidates for a maximum: 0 where a patch does not count.
+
+    Args:
+        values: In [0, 1].
+        keep: Bool (B, L); None: all count.
+    """
+    return values if keep is None else values.masked_fill(~keep, 0)
 
 
 def image_score(image_probability: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -43,7 +56,9 @@ def upsample(patches: Tensor, size: int) -> Tensor:
     return interpolate(plane, size=(size, size), mode="bilinear", align_corners=False)
 
 
-def anomaly_map(first: Tensor, second: Tensor, *, size: int, blur_sigma: float) -> Tensor:
+def anomaly_map(
+    first: Tensor, second: Tensor, *, size: int, blur_sigma: float, keep: Tensor | None = None
+) -> Tensor:
     """The final map (B, S, S) in [0, 1]: mean of both rounds, upsampled and blurred.
 
     Mean, bilinear resize and Gaussian blur are linear and separable, so that one product from
@@ -54,12 +69,24 @@ def anomaly_map(first: Tensor, second: Tensor, *, size: int, blur_sigma: float) 
         second: Patch abnormality of round 2, (B, L).
         size: Side of the map in pixels.
         blur_sigma: In pixels of the map; 0 is no blur.
+        keep: Which patches count, bool (B, L); None: all. The others lend nothing to their
+            neighbours: blurred is the mean of those that count, by the weights of the blur.
     """
     grid = round(first.shape[1] ** 0.5)
     plane = ((first + second) / 2).unflatten(1, (grid, grid))
     rows = resize_and_blur_matrix(grid, size, blur_sigma, device=plane.device)
     blurred: Tensor = rows @ plane @ rows.T
+    if keep is not None:
+        blurred = torch.where(keep.all(dim=1)[:, None, None], blurred, _among(keep, plane, rows))
     return blurred.clamp(0, 1)  # rounding may step outside by one unit in the last place
+
+
+def _among(keep: Tensor, plane: Tensor, rows: Tensor) -> Tensor:
+    """Normalised blur of the patches that count: R (K S) R^T / R K R^T, 0 where none is near."""
+    weights = keep.unflatten(1, plane.shape[1:]).to(plane.dtype)
+    share: Tensor = rows @ weights @ rows.T  # of the blur's weight that lies on them, in [0, 1]
+    values = rows @ (weights * plane) @ rows.T
+    return torch.where(share > SMALLEST_SHARE, values / share.clamp(min=SMALLEST_SHARE), 0)
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,8 @@ from faprompt.errors import CheckpointError, FAPromptError
 from faprompt.files import write_text
 
 FORMAT = "faprompt-export"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: the graph takes ``keep`` beside the pixels, and tells ``responses``."""
 RECORD = "model.json"
 MODEL_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 """Form of the graph to the file that a runtime is given; weights may lie beside it."""

@@ -3,6 +3,7 @@
 Shapes: B images, S input side in pixels, H x W the original image.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -13,11 +14,12 @@ from PIL import Image
 
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
-from faprompt.detection.prediction import Engine, OnError, Prediction, Seen, predict
+from faprompt.detection.look import Look
+from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
 from faprompt.errors import CheckpointError, ConfigError
 from faprompt.runtime.description import MODEL_FILES, Description
 from faprompt.runtime.pixels import Floats, preprocess, to_original
-from faprompt.runtime.sessions import Session, onnx_session, openvino_session
+from faprompt.runtime.sessions import Bools, Session, onnx_session, openvino_session
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,6 +67,11 @@ class Runtime:
         """S, side of the square input in pixels."""
         return self.description.input_size
 
+    @property
+    def grid(self) -> int:
+        """G, patches along a side of the input."""
+        return math.isqrt(self.session.patches)
+
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Floats]:
         """One image as it is seen (RGB) and as the model reads it (3, S, S).
 
@@ -87,11 +94,17 @@ class Runtime:
                 f"pixels have shape {pixels.shape}; needed is (B, {wanted[0]}, S, S) "
                 f"with S = {self.input_size}"
             )
-        return self.session(np.ascontiguousarray(pixels, dtype=np.float32))
+        return self._run(pixels, None)[:2]
+
+    def _run(self, pixels: Floats, keep: Bools | None) -> tuple[Floats, Floats, Floats]:
+        return self.session(np.ascontiguousarray(pixels, dtype=np.float32), keep)
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # str and arrays are iterable, too
-        self, source: "str | Path | Image.Image | NDArray[Any] | Tensor"
+        self,
+        source: "str | Path | Image.Image | NDArray[Any] | Tensor",
+        *,
+        look: Look | None = None,
     ) -> Prediction: ...
 
     @overload
@@ -103,6 +116,7 @@ class Runtime:
         workers: int = 2,
         max_pixels: int = MAX_PIXELS,
         on_error: OnError | None = None,
+        look: Look | None = None,
     ) -> Iterator[Prediction]: ...
 
     def predict(
@@ -113,6 +127,7 @@ class Runtime:
         workers: int = 2,
         max_pixels: int = MAX_PIXELS,
         on_error: OnError | None = None,
+        look: Look | None = None,
     ) -> Prediction | Iterator[Prediction]:
         """Score one image, or a stream of them.
 
@@ -124,6 +139,7 @@ class Runtime:
             max_pixels: Width times height that is still decoded.
             on_error: Called with an unusable item of a stream and its error; the stream goes on.
                 Without it the error is raised.
+            look: What counts of the images, and what else to tell of them.
 
         Returns:
             A prediction; for an iterable a generator of predictions in its order, in bounded
@@ -138,17 +154,19 @@ class Runtime:
             to_original=to_original,
             colour_limits=self.description.colour_limits,
             batch_size=self.batch_size,
+            grid=self.grid,
         )
-        return predict(
-            source,
-            engine,
-            batch_size=batch_size,
-            workers=workers,
-            max_pixels=max_pixels,
-            on_error=on_error,
+        reading = Reading(
+            batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
         )
+        return predict(source, engine, reading, look)
 
-    def _see(self, pixels: Sequence[Floats]) -> list[Seen]:
-        scores, maps = self.score(np.stack(pixels))
-        pairs = zip(scores.tolist(), maps, strict=True)
-        return [Seen(image_score=score, anomaly_map=values) for score, values in pairs]
+    def _see(
+        self, pixels: Sequence[Floats], *, keep: Bools | None = None, responses: bool = False
+    ) -> list[Seen]:
+        scores, maps, shares = self._run(np.stack(pixels), keep)
+        grids: Sequence[Floats | None] = [None] * len(maps)
+        if responses:
+            grids = list(shares.transpose(0, 2, 1).reshape(len(maps), -1, self.grid, self.grid))
+        rows = zip(scores.tolist(), maps, grids, strict=True)
+        return [Seen(image_score=s, anomaly_map=m, responses=r) for s, m, r in rows]

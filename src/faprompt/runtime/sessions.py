@@ -1,9 +1,10 @@
 """The two engines that run exported graphs, behind one function.
 
-Shapes: B images, S input side in pixels.
+Shapes: B images, S input side in pixels, L patches, K abnormality prompts.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,28 @@ from numpy.typing import NDArray
 from faprompt.errors import CheckpointError, ConfigError
 
 Floats = NDArray[np.float32]
-Session = Callable[[Floats], tuple[Floats, Floats]]
-"""Normalised pixels (B, 3, S, S) to image scores (B,) and anomaly maps (B, S, S)."""
+Bools = NDArray[np.bool_]
 
-INPUT = "pixels"
-OUTPUTS = ("image_score", "anomaly_map")
+INPUT, KEEP = "pixels", "keep"
+OUTPUTS = ("image_score", "anomaly_map", "responses")
 ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A graph, ready to run."""
+
+    run: Callable[[Floats, Bools], tuple[Floats, Floats, Floats]]
+    """Normalised pixels (B, 3, S, S) and which patches count (B, L) to image scores (B,), anomaly
+    maps (B, S, S) and shares of the abnormality prompts (B, L, K)."""
+    patches: int
+    """L."""
+
+    def __call__(self, pixels: Floats, keep: Bools | None = None) -> tuple[Floats, Floats, Floats]:
+        """As ``run``; without ``keep`` all patches count."""
+        if keep is None:
+            keep = np.ones((len(pixels), self.patches), dtype=np.bool_)
+        return self.run(pixels, keep)
 
 
 def onnx_session(path: Path, *, device: str, threads: int | None) -> Session:
@@ -44,11 +61,12 @@ def onnx_session(path: Path, *, device: str, threads: int | None) -> Session:
     except Exception as error:  # its exceptions have no common base
         raise _unusable(path, error) from error
 
-    def run(pixels: Floats) -> tuple[Floats, Floats]:
-        scores, maps = session.run(list(OUTPUTS), {INPUT: pixels})
-        return scores, maps
+    def run(pixels: Floats, keep: Bools) -> tuple[Floats, Floats, Floats]:
+        scores, maps, responses = session.run(list(OUTPUTS), {INPUT: pixels, KEEP: keep})
+        return scores, maps, responses
 
-    return run
+    shapes = {value.name: value.shape for value in session.get_inputs()}
+    return Session(run, shapes[KEEP][1])
 
 
 def openvino_session(path: Path, *, device: str, threads: int | None, precision: str) -> Session:
@@ -74,12 +92,12 @@ def openvino_session(path: Path, *, device: str, threads: int | None, precision:
     except Exception as error:  # RuntimeError of several kinds
         raise _unusable(path, error) from error
 
-    def run(pixels: Floats) -> tuple[Floats, Floats]:
-        found = compiled({INPUT: pixels})
-        scores, maps = (np.array(found[output]) for output in OUTPUTS)  # its memory is used again
-        return scores, maps
+    def run(pixels: Floats, keep: Bools) -> tuple[Floats, Floats, Floats]:
+        found = compiled({INPUT: pixels, KEEP: keep})
+        scores, maps, responses = (np.array(found[name]) for name in OUTPUTS)  # memory used again
+        return scores, maps, responses
 
-    return run
+    return Session(run, compiled.input(KEEP).partial_shape[1].get_length())
 
 
 def _engine(name: str, *, extra: str) -> Any:
