@@ -52,7 +52,11 @@ async function failure(response) {
     const { error } = await response.json();
     return new ApiError(error.message, response.status, { ...more, input: error.input });
   } catch {
-    return new ApiError(`The server answered ${response.status} ${response.statusText}.`, response.status, more);
+    return new ApiError(
+      `The server answered ${response.status} ${response.statusText}.`,
+      response.status,
+      more,
+    );
   }
 }
 
@@ -75,11 +79,16 @@ export const makeBatch = (request) => post("batches", request);
 export const changeBatch = (id, json) => call(`batches/${id}`, { method: "PATCH", json });
 export const removeBatch = (id) => call(`batches/${id}`, { method: "DELETE" });
 export const cancelBatch = (id) => post(`batches/${id}/cancel`, {});
-export const changedItems = (id, after, signal) => call(`batches/${id}/items?after=${after}`, { signal });
-export const compare = (id, other) => call(`batches/${id}/compare?other=${encodeURIComponent(other)}`);
+export const changedItems = (id, after, signal) =>
+  call(`batches/${id}/items?after=${after}`, { signal });
+export const compare = (id, other) =>
+  call(`batches/${id}/compare?other=${encodeURIComponent(other)}`);
 export const exportFile = (id, format) => address(`batches/${id}/export?format=${format}`);
 
-export const label = (id, value) => call(`items/${id}/label`, { method: "PUT", json: { label: value } });
+/** One item with the polygons of its regions, which lists leave out. */
+export const item = (id, signal) => call(`items/${id}`, { signal });
+export const label = (id, value) =>
+  call(`items/${id}/label`, { method: "PUT", json: { label: value } });
 export const picture = (id, kind, size) => address(`items/${id}/${kind}?size=${size}`);
 
 /** Send some files; gives `{items, rejected}`. */

@@ -4,7 +4,12 @@ import { picture } from "./api.js";
 import { el } from "./dom.js";
 import { base, GLYPHS, LABELS, score } from "./format.js";
 
-const STATES = { waiting: "waiting", running: "being scored", failed: "failed", cancelled: "cancelled" };
+const STATES = {
+  waiting: "waiting",
+  running: "being scored",
+  failed: "failed",
+  cancelled: "cancelled",
+};
 
 /** What a screen reader says of a card. */
 export function spoken(item, verdict) {
@@ -31,7 +36,12 @@ export class Card {
       { class: "card", role: "option", id: `card-${id}`, data: { id } },
       this.box,
       this.flag,
-      el("div", { class: "caption" }, el("div", { class: "line" }, this.score, this.verdict), this.name),
+      el(
+        "div",
+        { class: "caption" },
+        el("div", { class: "line" }, this.score, this.verdict),
+        this.name,
+      ),
     );
     this.image.addEventListener("load", () => this.box.classList.add("loaded"));
     this.image.addEventListener("error", () => this.box.classList.add("broken"));
@@ -49,7 +59,10 @@ export class Card {
     node.setAttribute("aria-label", spoken(item, verdict));
     node.title = item.error ? `${item.name}\n${item.error}` : item.name;
     this.#picture(item, heat);
-    text(this.score, item.image_score === null ? (STATES[item.status] ?? "") : score(item.image_score));
+    text(
+      this.score,
+      item.image_score === null ? (STATES[item.status] ?? "") : score(item.image_score),
+    );
     text(this.verdict, verdict ? `${GLYPHS[verdict]} ${verdict}` : "");
     text(this.flag, item.label ? (item.label === "ok" ? "✓ OK" : "✕ NG") : "");
     text(this.name, base(item.name));

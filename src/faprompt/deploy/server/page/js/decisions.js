@@ -70,26 +70,52 @@ function counter(verdict) {
   const button = el(
     "button",
     {
-      type: "button", class: "counter", "aria-pressed": "false", data: { verdict },
+      type: "button",
+      class: "counter",
+      "aria-pressed": "false",
+      data: { verdict },
       onclick: () => store.setView({ filter: store.filter === verdict ? "all" : verdict }),
     },
-    name, number, share,
+    name,
+    number,
+    share,
   );
   counters[verdict] = { button, number, share };
   return button;
 }
 
 function slider({ key, name, verdict }) {
-  const range = el("input", { type: "range", id: `${key}-range`, step: STEP, min: 0, max: 1, data: { verdict } });
-  const field = el("input", { type: "number", step: STEP, min: 0, max: 1, inputmode: "decimal", placeholder: "not set", "aria-label": `${name}, value` });
+  const range = el("input", {
+    type: "range",
+    id: `${key}-range`,
+    step: STEP,
+    min: 0,
+    max: 1,
+    data: { verdict },
+  });
+  const field = el("input", {
+    type: "number",
+    step: STEP,
+    min: 0,
+    max: 1,
+    inputmode: "decimal",
+    placeholder: "not set",
+    "aria-label": `${name}, value`,
+  });
   range.addEventListener("input", () => move(key, range.valueAsNumber));
   field.addEventListener("change", () => {
     if (field.value === "") store.tryThresholds({ [key]: null }, key);
-    else if (Number.isFinite(field.valueAsNumber)) move(key, Math.min(1, Math.max(0, field.valueAsNumber)));
+    else if (Number.isFinite(field.valueAsNumber))
+      move(key, Math.min(1, Math.max(0, field.valueAsNumber)));
   });
   rows[key] = { range, field };
-  return el("div", { class: "slider", data: { verdict } },
-    el("label", { for: range.id }, `${GLYPHS[verdict]} ${name}`), field, range);
+  return el(
+    "div",
+    { class: "slider", data: { verdict } },
+    el("label", { for: range.id }, `${GLYPHS[verdict]} ${name}`),
+    field,
+    range,
+  );
 }
 
 function redraw() {
@@ -131,13 +157,21 @@ function source(station) {
   if (station && ng === station.threshold && unsure === station.review_threshold) {
     parts.push(`Thresholds of station “${station.name}”.`);
   } else if (station) {
-    parts.push("Tried here only; the station's own are the dashed marks. ",
-      el("button", { type: "button", class: "link", onclick: () => store.useStation() }, "Back to the station's"));
+    parts.push(
+      "Tried here only; the station's own are the dashed marks. ",
+      el(
+        "button",
+        { type: "button", class: "link", onclick: () => store.useStation() },
+        "Back to the station's",
+      ),
+    );
   } else if (ng === null && unsure === null) {
     parts.push("No threshold yet. Move a slider to try one, or label some images and calibrate.");
   } else {
-    parts.push("Tried here only: these thresholds belong to no station. ",
-      el("button", { type: "button", class: "link", onclick: () => store.useStation() }, "Clear"));
+    parts.push(
+      "Tried here only: these thresholds belong to no station. ",
+      el("button", { type: "button", class: "link", onclick: () => store.useStation() }, "Clear"),
+    );
   }
   const text = parts.map((part) => part.textContent ?? part).join("");
   if (node.textContent !== text) node.replaceChildren(...parts);

@@ -21,20 +21,28 @@ function filled(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "data") Object.assign(node.dataset, value);
-    else if (name === "style") for (const [key, one] of Object.entries(value)) node.style.setProperty(key, one);
-    else if (name === "value") node.value = value;
+    else if (name in SPECIAL) SPECIAL[name](node, value);
     else node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return node;
 }
 
+const SPECIAL = {
+  data: (node, value) => Object.assign(node.dataset, value),
+  value: (node, value) => (node.value = value),
+  style: (node, value) => {
+    for (const [name, one] of Object.entries(value)) node.style.setProperty(name, one);
+  },
+};
+
 /** Fill a <select> with `[value, text]` pairs and choose one. */
 export function options(select, pairs, chosen) {
   const same =
     select.options.length === pairs.length &&
-    pairs.every(([value, text], i) => select.options[i].value === value && select.options[i].text === text);
+    pairs.every(
+      ([value, text], i) => select.options[i].value === value && select.options[i].text === text,
+    );
   if (!same) select.replaceChildren(...pairs.map(([value, text]) => el("option", { value }, text)));
   if (chosen !== undefined) select.value = chosen;
 }
@@ -69,5 +77,8 @@ export function framed(f) {
 /** True where a key belongs to the field that has the focus and not to the page. */
 export function typing(event) {
   const node = event.target;
-  return node instanceof HTMLElement && node.matches("input:not([type=range]):not([type=checkbox]), select, textarea");
+  return (
+    node instanceof HTMLElement &&
+    node.matches("input:not([type=range]):not([type=checkbox]), select, textarea")
+  );
 }

@@ -4,7 +4,12 @@ import { exportFile } from "./api.js";
 import { $, el } from "./dom.js";
 import { store } from "./store.js";
 
-const FORMATS = [["csv", "CSV"], ["jsonl", "JSONL"], ["coco", "COCO"], ["html", "HTML report"]];
+const FORMATS = [
+  ["csv", "CSV"],
+  ["jsonl", "JSONL"],
+  ["coco", "COCO"],
+  ["html", "HTML report"],
+];
 
 export function connectExports() {
   const links = FORMATS.map(([format, name]) => ({
@@ -13,6 +18,7 @@ export function connectExports() {
   }));
   $("exports").append(...links.map(({ node }) => el("li", {}, node)));
   store.on("batch", () => {
-    if (store.batch) for (const { format, node } of links) node.href = exportFile(store.batch.id, format);
+    if (store.batch)
+      for (const { format, node } of links) node.href = exportFile(store.batch.id, format);
   });
 }

@@ -8,7 +8,9 @@ const named = (file, name) => ({ file, name: name.replace(/^\/+/, "") });
 /** Only images are sent; the rest is counted. Hidden files are not worth a word. */
 export function images(found) {
   const seen = found.filter(({ name }) => !name.split("/").some((part) => part.startsWith(".")));
-  const kept = seen.filter(({ file, name }) => ENDINGS.test(name) || file.type.startsWith("image/"));
+  const kept = seen.filter(
+    ({ file, name }) => ENDINGS.test(name) || file.type.startsWith("image/"),
+  );
   return { kept, left: seen.length - kept.length };
 }
 
@@ -29,7 +31,9 @@ export async function dropped(transfer) {
 async function walk(entry, found) {
   if (entry instanceof File) found.push(named(entry, entry.name));
   else if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject)).catch(() => null);
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject)).catch(
+      () => null,
+    );
     if (file) found.push(named(file, entry.fullPath));
   } else {
     for (const child of await children(entry)) await walk(child, found);
@@ -41,7 +45,9 @@ async function children(folder) {
   const reader = folder.createReader();
   const all = [];
   for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)).catch(() => []);
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)).catch(
+      () => [],
+    );
     if (!some.length) return all;
     all.push(...some);
   }

@@ -95,7 +95,9 @@ export class Grid {
     const first = Math.ceil(-top / this.row) * this.columns;
     const id = this.position >= first ? this.active : this.ids[first];
     const place = this.places.get(id);
-    return place === undefined ? null : { id, y: top + Math.floor(place / this.columns) * this.row };
+    return place === undefined
+      ? null
+      : { id, y: top + Math.floor(place / this.columns) * this.row };
   }
 
   #restore({ id, y }) {
@@ -132,7 +134,8 @@ export class Grid {
       card.node.remove();
       this.cards.delete(id);
     }
-    for (const id of [...wanted].sort((a, b) => this.places.get(a) - this.places.get(b))) this.#place(id);
+    for (const id of [...wanted].sort((a, b) => this.places.get(a) - this.places.get(b)))
+      this.#place(id);
     if (this.active === null) this.node.removeAttribute("aria-activedescendant");
     else this.node.setAttribute("aria-activedescendant", `card-${this.active}`);
   }

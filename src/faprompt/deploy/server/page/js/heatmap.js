@@ -12,7 +12,8 @@ const STOPS = [
 const WHOLE = 65535; // the map's number for an anomaly of 1
 
 /** How much colour a value gets, in [0, 1]: 0 up to the lower limit, 1 from the upper. */
-export const strength = (value, [low, high]) => Math.min(1, Math.max(0, (value - low) / (high - low)));
+export const strength = (value, [low, high]) =>
+  Math.min(1, Math.max(0, (value - low) / (high - low)));
 
 /** Red, green, blue of a strength. */
 export function colour(part) {
@@ -55,7 +56,9 @@ export class HeatMap {
   /** Anomaly at a place in [0, 1) x [0, 1) of the image. */
   at(u, v) {
     if (u < 0 || v < 0 || u >= 1 || v >= 1) return null;
-    return this.values[Math.floor(v * this.height) * this.width + Math.floor(u * this.width)] / WHOLE;
+    return (
+      this.values[Math.floor(v * this.height) * this.width + Math.floor(u * this.width)] / WHOLE
+    );
   }
 
   paint(canvas, limits) {
@@ -75,6 +78,7 @@ export function paintLegend(canvas, opacity) {
   canvas.height = 1;
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(256, 1);
-  for (let i = 0; i < 256; i++) pixels.data.set([...colour(i / 255), 255 * opacity * Math.sqrt(i / 255)], 4 * i);
+  for (let i = 0; i < 256; i++)
+    pixels.data.set([...colour(i / 255), 255 * opacity * Math.sqrt(i / 255)], 4 * i);
   context.putImageData(pixels, 0, 0);
 }

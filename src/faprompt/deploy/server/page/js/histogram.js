@@ -16,12 +16,23 @@ export class Histogram {
     this.lines = svg("g");
     this.picture = svg(
       "svg",
-      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "histogram", "aria-hidden": true },
-      patterns(), this.bars, this.lines,
+      {
+        viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+        preserveAspectRatio: "none",
+        class: "histogram",
+        "aria-hidden": true,
+      },
+      patterns(),
+      this.bars,
+      this.lines,
     );
     this.frame = el("div", { class: "plot", role: "img" }, this.picture);
     this.axis = el("div", { class: "axis", "aria-hidden": true });
-    this.legend = el("ul", { class: "legend", "aria-hidden": true }, KINDS.toReversed().map(legend));
+    this.legend = el(
+      "ul",
+      { class: "legend", "aria-hidden": true },
+      KINDS.toReversed().map(legend),
+    );
     box.append(this.frame, this.axis, this.legend);
   }
 
@@ -54,7 +65,9 @@ export class Histogram {
         if (!bin[kind]) continue;
         const height = Math.max(1.5, ((HEIGHT - 6) * bin[kind]) / most);
         y -= height;
-        rects.push(svg("rect", { x: i * width + 0.5, y, width: width - 1, height, class: `bar-${kind}` }));
+        rects.push(
+          svg("rect", { x: i * width + 0.5, y, width: width - 1, height, class: `bar-${kind}` }),
+        );
       }
     });
     this.bars.replaceChildren(...rects);
@@ -85,9 +98,7 @@ export class Histogram {
     this.lines.replaceChildren(...lines);
     if (!this.scale.known) return;
     this.axis.replaceChildren(
-      ...this.scale.ticks().map((tick) =>
-        tickMark(this.scale.place(tick), tick),
-      ),
+      ...this.scale.ticks().map((tick) => tickMark(this.scale.place(tick), tick)),
     );
   }
 }
@@ -98,15 +109,23 @@ function tickMark(place, tick) {
 }
 
 function legend(kind) {
-  const box = svg("svg", { width: 12, height: 12, "aria-hidden": true }, svg("rect", { width: 12, height: 12, class: `bar-${kind}` }));
+  const box = svg(
+    "svg",
+    { width: 12, height: 12, "aria-hidden": true },
+    svg("rect", { width: 12, height: 12, class: `bar-${kind}` }),
+  );
   return el("li", {}, box, NAMES[kind]);
 }
 
 /** Hatching, so that the kinds differ by more than colour. */
 function patterns() {
   const hatch = (id, d, name) =>
-    svg("pattern", { id, width: 6, height: 6, patternUnits: "userSpaceOnUse" },
-      svg("rect", { width: 6, height: 6, class: `${name}-ground` }), svg("path", { d, class: `${name}-hatch` }));
+    svg(
+      "pattern",
+      { id, width: 6, height: 6, patternUnits: "userSpaceOnUse" },
+      svg("rect", { width: 6, height: 6, class: `${name}-ground` }),
+      svg("path", { d, class: `${name}-hatch` }),
+    );
   return svg("defs", {}, hatch("hatch-ng", "M-1 7 7 -1M-1 1 1 -1M5 7 7 5", "ng"));
 }
 

@@ -36,7 +36,8 @@ function connectDrop(take) {
   const veil = (on) => {
     $("veil").hidden = !on;
   };
-  const withFiles = (event) => event.dataTransfer?.types.includes("Files") && !document.querySelector("dialog[open]");
+  const withFiles = (event) =>
+    event.dataTransfer?.types.includes("Files") && !document.querySelector("dialog[open]");
   addEventListener("dragenter", (event) => {
     if (withFiles(event)) veil(Boolean(++depth));
   });
@@ -55,7 +56,10 @@ function connectDrop(take) {
 
 async function send(found, opened, began) {
   const { kept, left } = images(found);
-  if (left) toast(`${plural(left, "file that is no image was", "files that are no images were")} left out.`);
+  if (left)
+    toast(
+      `${plural(left, "file that is no image was", "files that are no images were")} left out.`,
+    );
   if (!kept.length) {
     if (!left) toast("No files were found there.", { error: true });
     return;

@@ -6,14 +6,24 @@ import { say, toast } from "./messages.js";
 import { store } from "./store.js";
 
 const AT_ONCE = 4; // requests
+
+/** The same keys in the grid and in the viewer. */
+export const LABEL_KEYS = { o: "ok", n: "ng", u: null, Backspace: null };
+
 const WORDS = { ok: "labelled OK", ng: "labelled NG", null: "without a label" };
 
 /** Label images "ok", "ng" or null (none); only images with a score can be labelled. */
 export async function setLabels(ids, label) {
-  const items = ids.map((id) => store.items.get(id)).filter((item) => item && item.status === "done");
+  const items = ids
+    .map((id) => store.items.get(id))
+    .filter((item) => item && item.status === "done");
   if (!items.length) return;
   show(items, () => label);
-  say(items.length === 1 ? `${items[0].name} ${WORDS[label]}` : `${plural(items.length, "image")} ${WORDS[label]}`);
+  say(
+    items.length === 1
+      ? `${items[0].name} ${WORDS[label]}`
+      : `${plural(items.length, "image")} ${WORDS[label]}`,
+  );
   const failed = [];
   const queue = [...items];
   const lane = async () => {
@@ -28,10 +38,17 @@ export async function setLabels(ids, label) {
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane));
   if (!failed.length) return;
   const before = new Map(items.map((item) => [item.id, item.label]));
-  show(failed.map(({ item }) => item), (id) => before.get(id));
-  toast(`${plural(failed.length, "label")} could not be kept: ${failed[0].error.message}`, { error: true });
+  show(
+    failed.map(({ item }) => item),
+    (id) => before.get(id),
+  );
+  toast(`${plural(failed.length, "label")} could not be kept: ${failed[0].error.message}`, {
+    error: true,
+  });
 }
 
 function show(items, labelOf) {
-  store.merge(items.map((item) => ({ ...(store.items.get(item.id) ?? item), label: labelOf(item.id) })));
+  store.merge(
+    items.map((item) => ({ ...(store.items.get(item.id) ?? item), label: labelOf(item.id) })),
+  );
 }

@@ -12,8 +12,18 @@ function ask() {
   asking ??= new Promise((resolve) => {
     const key = el("input", { type: "password", required: true, autocomplete: "current-password" });
     const problem = el("p", { class: "problem", role: "alert", hidden: true });
-    const form = el("form", {}, el("p", {}, "This desk is protected. “faprompt serve” shows the key where it was started."),
-      field("Key", key), problem, el("p", { class: "buttons end" }, el("button", { type: "submit", class: "primary" }, "Log in")));
+    const form = el(
+      "form",
+      {},
+      el("p", {}, "This desk is protected. “faprompt serve” shows the key where it was started."),
+      field("Key", key),
+      problem,
+      el(
+        "p",
+        { class: "buttons end" },
+        el("button", { type: "submit", class: "primary" }, "Log in"),
+      ),
+    );
     const dialog = showSheet("login", "Log in", form, key);
     const stay = (event) => event.preventDefault();
     dialog.addEventListener("cancel", stay);
@@ -47,11 +57,13 @@ async function fromAddress() {
 
 export async function connectLogin() {
   api.onKeyNeeded(ask);
-  $("logout").addEventListener("click", () => attempt(async () => {
-    await api.logout();
-    location.hash = "#/";
-    location.reload();
-  }));
+  $("logout").addEventListener("click", () =>
+    attempt(async () => {
+      await api.logout();
+      location.hash = "#/";
+      location.reload();
+    }),
+  );
   await fromAddress();
   const session = await api.session().catch(() => null);
   $("logout").hidden = !(session?.key_needed && session.logged_in);

@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { connectAgreement } from "./agreement.js";
 import { chooseStation, connectCalibrate } from "./calibrate.js";
-import { connectCompare, showComparison } from "./compare.js";
+import { showComparison } from "./compare.js";
+import { connectCompare } from "./pairing.js";
 import { connectDecisions } from "./decisions.js";
 import { $, options } from "./dom.js";
 import { connectExports } from "./exports.js";
@@ -85,7 +86,8 @@ function connectTools() {
 function openPanels() {
   const wide = matchMedia("(min-width: 60rem)");
   const apply = () => {
-    for (const panel of document.querySelectorAll("#instruments details")) panel.open = wide.matches;
+    for (const panel of document.querySelectorAll("#instruments details"))
+      panel.open = wide.matches;
   };
   wide.addEventListener("change", apply);
   apply();

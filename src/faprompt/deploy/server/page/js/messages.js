@@ -17,7 +17,13 @@ export function say(text) {
 export function toast(text, { error = false } = {}) {
   const node = el("div", { class: error ? "toast error" : "toast" }, el("p", {}, text));
   const close = () => node.remove();
-  node.append(el("button", { type: "button", class: "quiet icon", "aria-label": "Close the message", onclick: close }, "✕"));
+  node.append(
+    el(
+      "button",
+      { type: "button", class: "quiet icon", "aria-label": "Close the message", onclick: close },
+      "✕",
+    ),
+  );
   const box = $("toasts");
   while (box.children.length > 3) box.firstChild.remove();
   box.append(node);

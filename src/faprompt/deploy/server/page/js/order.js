@@ -48,7 +48,8 @@ function comparison({ sort, thresholds }) {
   const keys = {
     high: (value) => -value,
     low: (value) => value,
-    near: (value) => (edges.length ? Math.min(...edges.map((edge) => Math.abs(value - edge))) : -value),
+    near: (value) =>
+      edges.length ? Math.min(...edges.map((edge) => Math.abs(value - edge))) : -value,
   };
   const key = (item) => (item.image_score === null ? Infinity : keys[sort](item.image_score));
   return (a, b) => {

@@ -4,7 +4,8 @@
 export async function decode(buffer) {
   const { header, data } = chunks(buffer);
   const [depth, type, , , interlace] = header.slice(8);
-  if (depth !== 16 || type !== 0 || interlace !== 0) throw new Error("the map is not a 16-bit grey PNG");
+  if (depth !== 16 || type !== 0 || interlace !== 0)
+    throw new Error("the map is not a 16-bit grey PNG");
   const view = new DataView(header.buffer, header.byteOffset);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const stream = new Blob(data).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -17,7 +18,7 @@ function chunks(buffer) {
   const view = new DataView(buffer);
   const data = [];
   let header = null;
-  for (let at = 8; at + 8 <= bytes.length; ) {
+  for (let at = 8; at + 8 <= bytes.length;) {
     const length = view.getUint32(at);
     const name = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
     const content = bytes.slice(at + 8, at + 8 + length);
@@ -46,18 +47,16 @@ function unfiltered(rows, width, height) {
 }
 
 const paeth = (left, up, corner) => {
-  const [a, b, c] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)];
+  const [a, b, c] = [
+    Math.abs(up - corner),
+    Math.abs(left - corner),
+    Math.abs(left + up - 2 * corner),
+  ];
   if (a <= b && a <= c) return left;
   return b <= c ? up : corner;
 };
 
-const FILTERS = [
-  null,
-  (left) => left,
-  (_, up) => up,
-  (left, up) => (left + up) >> 1,
-  paeth,
-];
+const FILTERS = [null, (left) => left, (_, up) => up, (left, up) => (left + up) >> 1, paeth];
 
 function unfilter(kind, line, above) {
   const guess = FILTERS[kind];

@@ -24,7 +24,7 @@ export async function follow(id, uploading) {
   const mine = ++round;
   wake();
   while (mine === round) {
-    let wait = IDLE;
+    let wait;
     try {
       const more = await ask(id, mine);
       serverAway(false);

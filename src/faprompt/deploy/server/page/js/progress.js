@@ -57,7 +57,8 @@ function draw() {
   bar.max = now.all;
   bar.value = now.all - now.left;
   const parts = [`${count(now.all - now.left)} of ${plural(now.all, "image")} scored`];
-  if (now.rate) parts.push(`${now.rate.toFixed(1)} images/s`, `about ${duration(now.left / now.rate)} left`);
+  if (now.rate)
+    parts.push(`${now.rate.toFixed(1)} images/s`, `about ${duration(now.left / now.rate)} left`);
   if (now.active && upload.waiting) parts.push(upload.waiting);
   text.textContent = parts.join(" · ");
   saying();
@@ -77,12 +78,21 @@ function refusals() {
   if (Number(box.dataset.many ?? 0) === refused.length) return;
   box.dataset.many = refused.length;
   box.hidden = !refused.length;
-  const rows = refused.map(({ name, message }) => el("li", {}, message.includes(name) ? message : `${name}: ${message}`));
+  const rows = refused.map(({ name, message }) =>
+    el("li", {}, message.includes(name) ? message : `${name}: ${message}`),
+  );
   const close = el("button", { type: "button", onclick: () => (box.hidden = true) }, "Close");
   box.replaceChildren(
-    el("details", { open: refused.length <= 3 },
-      el("summary", {}, `${plural(refused.length, "file was", "files were")} refused; the others are being scored`),
-      el("ul", {}, rows)),
+    el(
+      "details",
+      { open: refused.length <= 3 },
+      el(
+        "summary",
+        {},
+        `${plural(refused.length, "file was", "files were")} refused; the others are being scored`,
+      ),
+      el("ul", {}, rows),
+    ),
     close,
   );
 }

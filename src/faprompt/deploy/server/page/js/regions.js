@@ -16,7 +16,11 @@ export class Regions {
 
   show(item) {
     this.layer.setAttribute("viewBox", `0 0 ${item.width} ${item.height}`);
-    this.parts = item.regions.map((region, i) => ({ region, ...outline(region, i), row: this.#row(region, i) }));
+    this.parts = item.regions.map((region, i) => ({
+      region,
+      ...outline(region, i),
+      row: this.#row(region, i),
+    }));
     this.layer.replaceChildren(...this.parts.map((part) => part.group));
     this.box.replaceChildren(...this.#table(item));
   }
@@ -35,20 +39,48 @@ export class Regions {
 
   #table(item) {
     const title = el("h3", {}, "Regions");
-    if (item.status !== "done") return [title, el("p", { class: "soft" }, "None before the image is scored.")];
-    if (!this.parts.length) return [title, el("p", { class: "soft" }, "None above the pixel threshold.")];
-    const heads = ["Region", "Area", "Peak", "Mean", "Prompts"].map((name) => el("th", { scope: "col" }, name));
+    if (item.status !== "done")
+      return [title, el("p", { class: "soft" }, "None before the image is scored.")];
+    if (!this.parts.length) return [title, el("p", { class: "soft" }, `None${from(item)}.`)];
+    const heads = ["Region", "Area", "Peak", "Mean", "Prompts"].map((name) =>
+      el("th", { scope: "col" }, name),
+    );
     return [
       title,
-      el("table", { class: "figures regions", "aria-label": plural(this.parts.length, "region") },
-        el("thead", {}, el("tr", {}, heads)), el("tbody", {}, this.parts.map((part) => part.row))),
+      el("p", { class: "soft" }, `Connected pixels${from(item)}`),
+      el(
+        "table",
+        { class: "figures regions", "aria-label": plural(this.parts.length, "region") },
+        el("thead", {}, el("tr", {}, heads)),
+        el(
+          "tbody",
+          {},
+          this.parts.map((part) => part.row),
+        ),
+      ),
     ];
   }
 
   #row(region, i) {
-    const button = el("button", { type: "button", class: "small", "aria-label": `Show region ${i + 1}`, onclick: () => this.frame(region) }, i + 1);
-    const row = el("tr", {}, el("th", { scope: "row" }, button), el("td", {}, area(region)), el("td", {}, score(region.peak)),
-      el("td", {}, score(region.mean)), el("td", { class: "prompts" }, shares(region.prompts)));
+    const button = el(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        "aria-label": `Show region ${i + 1}`,
+        onclick: () => this.frame(region),
+      },
+      i + 1,
+    );
+    const row = el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, button),
+      el("td", {}, area(region)),
+      el("td", {}, score(region.peak)),
+      el("td", {}, score(region.mean)),
+      el("td", { class: "prompts" }, shares(region.prompts)),
+    );
     for (const name of ["mouseenter", "focusin"]) row.addEventListener(name, () => this.#mark(i));
     for (const name of ["mouseleave", "focusout"]) row.addEventListener(name, () => this.#mark(-1));
     return row;
@@ -56,8 +88,11 @@ export class Regions {
 
   /** Region under a point of the image, smallest first; -1 for none. */
   pointAt({ x, y }) {
-    const inside = ({ region: { box: [left, top, width, height] } }) =>
-      x >= left && y >= top && x < left + width && y < top + height;
+    const inside = ({
+      region: {
+        box: [left, top, width, height],
+      },
+    }) => x >= left && y >= top && x < left + width && y < top + height;
     const found = this.parts.filter(inside).sort((a, b) => a.region.area - b.region.area)[0];
     this.#mark(found ? this.parts.indexOf(found) : -1);
   }
@@ -70,10 +105,18 @@ export class Regions {
   }
 }
 
+const from = ({ region_threshold: edge }) => (edge ? ` at or above ${score(edge)}` : "");
+
 function outline({ polygon, box }, i) {
-  const points = polygon.map(([x, y]) => `${x},${y}`).join(" ");
+  const points = (polygon ?? []).map(([x, y]) => `${x},${y}`).join(" ");
   const text = svg("text", { x: box[0], y: box[1], "paint-order": "stroke" }, i + 1);
-  const group = svg("g", { class: "outline" }, svg("polygon", { points, class: "halo" }), svg("polygon", { points, class: "line" }), text);
+  const group = svg(
+    "g",
+    { class: "outline" },
+    svg("polygon", { points, class: "halo" }),
+    svg("polygon", { points, class: "line" }),
+    text,
+  );
   return { group, text };
 }
 
@@ -82,6 +125,11 @@ function shares(prompts) {
   if (!prompts?.length) return "–";
   const most = [...prompts].sort((a, b) => b[1] - a[1]).slice(0, PROMPTS);
   return most.map(([index, share]) =>
-    el("span", { class: "share", title: `abnormality prompt ${index}: ${percent(share)} of the answer` },
-      el("b", {}, `P${index}`), ` ${Math.round(share * 100)} %`));
+    el(
+      "span",
+      { class: "share", title: `abnormality prompt ${index}: ${percent(share)} of the answer` },
+      el("b", {}, `P${index}`),
+      ` ${Math.round(share * 100)} %`,
+    ),
+  );
 }

@@ -37,7 +37,8 @@ export class Scale {
     const span = this.high - this.low;
     const step = [0.01, 0.02, 0.05, 0.1, 0.2].find((one) => span / one <= 7) ?? 0.25;
     const ticks = [];
-    for (let k = Math.ceil(this.low / step - 1e-9); k * step <= this.high + 1e-9; k++) ticks.push(k * step);
+    for (let k = Math.ceil(this.low / step - 1e-9); k * step <= this.high + 1e-9; k++)
+      ticks.push(k * step);
     return ticks.map((tick) => Number(tick.toFixed(2)));
   }
 }

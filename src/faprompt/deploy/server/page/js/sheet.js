@@ -5,7 +5,11 @@ import { $, el } from "./dom.js";
 /** Show a dialog anew filled. @param first the element that gets the focus. */
 export function showSheet(id, title, content, first) {
   const dialog = $(id);
-  const close = el("button", { type: "button", class: "quiet icon", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
+  const close = el(
+    "button",
+    { type: "button", class: "quiet icon", "aria-label": "Close", onclick: () => dialog.close() },
+    "✕",
+  );
   dialog.replaceChildren(
     el("header", { class: "sheet-head" }, el("h2", { id: `${id}-title` }, title), close),
     el("div", { class: "sheet-body" }, content),
@@ -29,7 +33,12 @@ export function confirmed(title, text, action) {
   return new Promise((resolve) => {
     const go = el("button", { type: "button", class: "danger" }, action);
     const keep = el("button", { type: "button" }, "Keep");
-    const dialog = showSheet("ask", title, [el("p", {}, text), el("p", { class: "buttons end" }, keep, go)], keep);
+    const dialog = showSheet(
+      "ask",
+      title,
+      [el("p", {}, text), el("p", { class: "buttons end" }, keep, go)],
+      keep,
+    );
     const end = (answer) => () => {
       resolve(answer);
       dialog.close();
@@ -45,6 +54,11 @@ export function field(name, input, help) {
   const id = `field-${name.toLowerCase().replace(/\W+/g, "-")}`;
   input.id = id;
   if (help) input.setAttribute("aria-describedby", `${id}-help`);
-  return el("div", { class: "field" }, el("label", { for: id }, name), input,
-    help ? el("p", { class: "soft", id: `${id}-help` }, help) : null);
+  return el(
+    "div",
+    { class: "field" },
+    el("label", { for: id }, name),
+    input,
+    help ? el("p", { class: "soft", id: `${id}-help` }, help) : null,
+  );
 }

@@ -75,7 +75,10 @@ export class Stage extends EventTarget {
   /** Bring a box of the image (x, y, width, height) into sight, with room around it. */
   frame([x, y, width, height]) {
     const { clientWidth, clientHeight } = this.node;
-    const k = Math.min(clientWidth / (3 * Math.max(width, 1)), clientHeight / (3 * Math.max(height, 1)));
+    const k = Math.min(
+      clientWidth / (3 * Math.max(width, 1)),
+      clientHeight / (3 * Math.max(height, 1)),
+    );
     this.k = Math.min(16, Math.max(k, this.#least));
     this.x = clientWidth / 2 - (x + width / 2) * this.k;
     this.y = clientHeight / 2 - (y + height / 2) * this.k;
@@ -101,7 +104,8 @@ export class Stage extends EventTarget {
   #hold() {
     const [w, h] = [this.width * this.k, this.height * this.k];
     const { clientWidth, clientHeight } = this.node;
-    const inside = (value, size, room) => Math.min(room - Math.min(60, size / 2), Math.max(Math.min(60, size / 2) - size, value));
+    const inside = (value, size, room) =>
+      Math.min(room - Math.min(60, size / 2), Math.max(Math.min(60, size / 2) - size, value));
     this.x = inside(this.x, w, clientWidth);
     this.y = inside(this.y, h, clientHeight);
   }

@@ -7,7 +7,13 @@ import { attempt, serverAway } from "./messages.js";
 import { confirmed } from "./sheet.js";
 import { store } from "./store.js";
 
-const STATES = { open: "empty", waiting: "waiting", running: "being scored", done: "", cancelled: "cancelled" };
+const STATES = {
+  open: "empty",
+  waiting: "waiting",
+  running: "being scored",
+  done: "",
+  cancelled: "cancelled",
+};
 
 /** Load and show the earlier batches, newest first. */
 export async function showBatches() {
@@ -15,12 +21,20 @@ export async function showBatches() {
   try {
     const found = (await api.batches()).toSorted((a, b) => (a.created < b.created ? 1 : -1));
     serverAway(false);
-    box.replaceChildren(found.length
-      ? el("ul", { class: "batches" }, found.map(row))
-      : el("p", { class: "soft" }, "None yet. What you score here is kept and can be opened again, also after a restart."));
+    box.replaceChildren(
+      found.length
+        ? el("ul", { class: "batches" }, found.map(row))
+        : el(
+            "p",
+            { class: "soft" },
+            "None yet. What you score here is kept and can be opened again, also after a restart.",
+          ),
+    );
   } catch (error) {
     serverAway(error.status === 0);
-    box.replaceChildren(el("p", { class: "problem" }, `The batches cannot be shown: ${error.message}`));
+    box.replaceChildren(
+      el("p", { class: "problem" }, `The batches cannot be shown: ${error.message}`),
+    );
   }
 }
 
@@ -28,12 +42,35 @@ function row(batch) {
   const { counts } = batch;
   const model = store.models.find((one) => one.id === batch.model)?.name ?? "model not loaded";
   const station = store.stations.find((one) => one.id === batch.station)?.name;
-  const parts = [plural(counts.done, "image"), counts.failed ? `${counts.failed} failed` : "", STATES[batch.status] ?? batch.status,
-    model, station ? `station ${station}` : "", moment(batch.created)];
-  const remove = el("button", { type: "button", class: "small quiet", "aria-label": `Delete batch ${batch.name}`, onclick: () => attempt(() => drop(batch)) }, "Delete");
-  return el("li", {},
-    el("a", { href: `#/batch/${batch.id}` }, el("strong", {}, batch.name), el("span", { class: "soft" }, parts.filter(Boolean).join(" · "))),
-    remove);
+  const parts = [
+    plural(counts.done, "image"),
+    counts.failed ? `${counts.failed} failed` : "",
+    STATES[batch.status] ?? batch.status,
+    model,
+    station ? `station ${station}` : "",
+    moment(batch.created),
+  ];
+  const remove = el(
+    "button",
+    {
+      type: "button",
+      class: "small quiet",
+      "aria-label": `Delete batch ${batch.name}`,
+      onclick: () => attempt(() => drop(batch)),
+    },
+    "Delete",
+  );
+  return el(
+    "li",
+    {},
+    el(
+      "a",
+      { href: `#/batch/${batch.id}` },
+      el("strong", {}, batch.name),
+      el("span", { class: "soft" }, parts.filter(Boolean).join(" · ")),
+    ),
+    remove,
+  );
 }
 
 async function drop(batch) {

@@ -1,19 +1,19 @@
 /** One image at full size: heat map, regions, label; a dialog over the grid. */
 
-import { picture } from "./api.js";
-import { $, typing } from "./dom.js";
-import { base, GLYPHS, LABELS, moment, score } from "./format.js";
+import { item as fetchItem, picture } from "./api.js";
+import { $ } from "./dom.js";
+import { facts } from "./facts.js";
+import { base, GLYPHS, score } from "./format.js";
 import { HeatMap, paintLegend } from "./heatmap.js";
-import { LABEL_KEYS } from "./gridkeys.js";
 import { setLabels } from "./labels.js";
 import { say } from "./messages.js";
 import { Regions } from "./regions.js";
 import { Stage } from "./stage.js";
 import { store } from "./store.js";
+import { connectViewerKeys } from "./viewerkeys.js";
 import { build } from "./viewerparts.js";
 
 const LARGEST = 80e6; // pixels of an original that a browser is asked to show
-const PAN = 60; // CSS pixels per key
 
 export class Viewer {
   ids = [];
@@ -28,10 +28,12 @@ export class Viewer {
     this.closed = closed;
     this.parts = build(this);
     this.stage = new Stage(this.parts.stage, this.parts.content);
-    this.regions = new Regions(this.parts.regions, { frame: (region) => this.stage.frame(region.box) });
+    this.regions = new Regions(this.parts.regions, {
+      frame: (region) => this.stage.frame(region.box),
+    });
     this.parts.content.append(this.regions.layer);
     this.stage.addEventListener("move", () => this.#moved());
-    this.dialog.addEventListener("keydown", (event) => this.#key(event));
+    connectViewerKeys(this);
     this.dialog.addEventListener("close", () => this.#close());
     store.on("items thresholds", () => this.dialog.open && this.#facts());
   }
@@ -59,7 +61,9 @@ export class Viewer {
     }
     this.place = next;
     this.#load();
-    say(`${base(this.item.name)}, ${this.place + 1} of ${this.ids.length}, ${this.parts.decision.textContent}`);
+    say(
+      `${base(this.item.name)}, ${this.place + 1} of ${this.ids.length}, ${this.parts.decision.textContent}`,
+    );
   }
 
   async label(value) {
@@ -85,8 +89,12 @@ export class Viewer {
     this.shown = item.status;
     this.#facts();
     this.#picture("view");
-    if (item.status === "done") this.#heat(this.#loading.signal);
-    for (const id of [this.ids[this.place + 1], this.ids[this.place - 1]]) if (id) new Image().src = picture(id, "image", "view");
+    if (item.status === "done") {
+      this.#heat(this.#loading.signal);
+      this.#outlines(this.#loading.signal);
+    }
+    for (const id of [this.ids[this.place + 1], this.ids[this.place - 1]])
+      if (id) new Image().src = picture(id, "image", "view");
   }
 
   /** Bring a better picture in the place of the one shown, once it is there. */
@@ -101,6 +109,19 @@ export class Viewer {
       else this.#moved();
     };
     better.src = picture(item.id, "image", size);
+  }
+
+  /** The outlines themselves come with the single item only. */
+  async #outlines(signal) {
+    if (!this.item.regions.length) return;
+    try {
+      const whole = await fetchItem(this.item.id, signal);
+      if (signal.aborted) return;
+      this.regions.show(whole);
+      this.regions.scale(this.stage.k);
+    } catch (error) {
+      if (error.name !== "AbortError") say(`Outlines: ${error.message}`);
+    }
   }
 
   async #heat(signal) {
@@ -122,7 +143,14 @@ export class Viewer {
     this.wipe();
     this.#read();
     const wanted = stage.k * devicePixelRatio * (item?.width ?? 0) > 1.1 * (this.sharp ?? Infinity);
-    if (!item || this.full || !wanted || this.sharp >= item.width || item.width * item.height > LARGEST) return;
+    if (
+      !item ||
+      this.full ||
+      !wanted ||
+      this.sharp >= item.width ||
+      item.width * item.height > LARGEST
+    )
+      return;
     this.full = "asked";
     this.#picture("full");
   }
@@ -169,16 +197,17 @@ export class Viewer {
     parts.title.textContent = base(item.name);
     parts.title.title = item.name;
     parts.decision.dataset.verdict = verdict ?? "";
-    parts.decision.textContent = item.image_score === null
-      ? (item.error ?? item.status)
-      : `${score(item.image_score)}${verdict ? ` ${GLYPHS[verdict]} ${verdict}` : ""}`;
+    parts.decision.textContent =
+      item.image_score === null
+        ? (item.error ?? item.status)
+        : `${score(item.image_score)}${verdict ? ` ${GLYPHS[verdict]} ${verdict}` : ""}`;
     parts.place.textContent = `${this.place + 1} of ${this.ids.length}`;
     for (const [value, button] of Object.entries(parts.labels)) {
       button.setAttribute("aria-pressed", (item.label ?? "none") === value);
       button.disabled = item.status !== "done";
     }
     parts.ends.forEach((node, i) => (node.textContent = item.colour_limits?.[i]?.toFixed(2) ?? ""));
-    parts.facts(rows(item));
+    parts.facts(facts(item));
   }
 
   #close() {
@@ -186,45 +215,4 @@ export class Viewer {
     document.documentElement.classList.remove("viewing");
     this.closed(this.ids[this.place]);
   }
-
-  #key(event) {
-    const { key } = event;
-    if (typing(event) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const arrow = key.startsWith("Arrow");
-    if (arrow && event.target.matches("input[type=range]")) return;
-    const dx = { ArrowLeft: -1, ArrowRight: 1 }[key] ?? 0;
-    const dy = { ArrowUp: -1, ArrowDown: 1 }[key] ?? 0;
-    if (arrow && event.shiftKey) this.stage.pan(-dx * PAN, -dy * PAN);
-    else if (arrow) this.go(dx || dy);
-    else if (key in LABEL_KEYS) this.label(LABEL_KEYS[key]);
-    else if (!this.#tool(key)) return;
-    event.preventDefault();
-  }
-
-  #tool(key) {
-    const { stage, parts } = this;
-    const tools = {
-      "+": stage.stepIn, "=": stage.stepIn, "-": stage.stepOut,
-      0: () => stage.fit(), 1: () => stage.zoomTo(1),
-      h: () => parts.showHeat.click(), r: () => parts.showRegions.click(),
-      w: () => parts.toggleWipe(),
-    };
-    tools[key]?.();
-    return key in tools;
-  }
-}
-
-function rows(item) {
-  const model = store.models.find((one) => one.id === item.model);
-  const station = store.stations.find((one) => one.id === item.station);
-  return [
-    ["File", item.name],
-    ["Size", `${item.width} × ${item.height} px`],
-    ["Label", item.label ? LABELS[item.label] : "none"],
-    ["Model", model?.name ?? item.model],
-    ["Station", station?.name ?? item.station ?? "none"],
-    ["Scored in", item.milliseconds ? `${Math.round(item.milliseconds)} ms` : "–"],
-    ["Added", moment(item.created)],
-    ["SHA-256", item.sha256],
-  ];
 }
