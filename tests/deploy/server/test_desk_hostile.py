@@ -144,7 +144,9 @@ def bomb(width: int, height: int) -> bytes:
     """A PNG whose header promises more than it holds."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     idat = chunk(b"IDAT", zlib.compress(bytes(1000)))
@@ -155,9 +157,7 @@ def test_a_bomb_is_refused_by_its_header(client: TestClient) -> None:
     batch = new_batch(client)
     reply = send(client, batch, ("bomb.png", bomb(50_000, 50_000)), ("good.png", png(1)))
     (rejected,) = reply.json()["rejected"]
-    assert rejected["message"].startswith(
-        "50000 x 50000 pixels are more than the limit of 10000"
-    )
+    assert rejected["message"].startswith("50000 x 50000 pixels are more than the limit of 10000")
     assert len(finished_items(client, batch)) == 1
 
 
