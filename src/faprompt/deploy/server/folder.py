@@ -67,10 +67,17 @@ class DeskFolder:
         return Path(name)
 
     def keep(self, arrived: Path, sha256: str) -> None:
-        """Move a complete body, already on the disk, to its place."""
+        """Move a complete body, already on the disk, to its place.
+
+        Raises:
+            OutputError: the disk is full.
+        """
         place = self.image(sha256)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        arrived.replace(place)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            arrived.replace(place)
+        except OSError as error:
+            raise OutputError(f"images: cannot be kept ({error.strerror})") from error
 
     def write_map(self, item: str, anomaly_map: NDArray[np.float32], *, full: bool = False) -> None:
         """Keep a map (H, W) in [0, 1].

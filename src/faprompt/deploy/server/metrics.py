@@ -41,6 +41,9 @@ class Metrics:
         self._model = Counter(
             "faprompt_model_seconds", "Time spent on groups, files counted.", registry=registry
         )
+        self._at_model = Gauge(
+            "faprompt_images_at_model", "Images that the model looks at.", registry=registry
+        )
         self._waiting = Gauge("faprompt_waiting_images", "Length of the queue.", registry=registry)
 
     def watch_queue(self, length: Callable[[], float]) -> None:
@@ -57,9 +60,11 @@ class Metrics:
     def group(self, images: int) -> Iterator[None]:
         """Measure the time of a group."""
         started = time.perf_counter()
+        self._at_model.set(images)
         try:
             yield
         finally:
+            self._at_model.set(0)
             self._groups.observe(images)
             self._model.inc(time.perf_counter() - started)
 

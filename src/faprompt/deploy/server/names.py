@@ -6,6 +6,8 @@ import unicodedata
 ID_BYTES = 16
 """128 bits: not to be found by trying."""
 LONGEST_NAME = 200
+INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode categories: control, format, surrogate, private, unassigned, line and paragraph ends."""
 
 
 def new_id() -> str:
@@ -26,7 +28,8 @@ def display_name(raw: str) -> str:
         'unnamed'
     """
     text = unicodedata.normalize("NFC", raw.replace("\\", "/"))
-    visible = "".join(c for c in text if unicodedata.category(c)[0] != "C")
+    visible = "".join(c for c in text if unicodedata.category(c) not in INVISIBLE)
+    visible = " ".join(visible.split())  # spaces of all widths are one
     parts = [part.strip() for part in visible.split("/")]
     kept = [p for p in parts if p not in {"", ".", ".."} and not (len(p) == 2 and p[1] == ":")]
     name = "/".join(kept)

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from fastapi import Request
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
+from python_multipart.multipart import MultipartState, parse_options_header
 
 from faprompt.deploy.server.folder import DeskFolder
 from faprompt.deploy.server.limits import Limits
@@ -105,8 +105,11 @@ class Body:
         self._part = _Part()
         self._ended: list[_Part] = []
         self._opened: list[_Part] = []
-        self._parser = _parser(boundary, self)
-        self._files = 0
+        try:
+            self._parser = _parser(boundary, self)
+        except FormParserError as error:
+            raise malformed(str(error)) from None
+        self._files = self._fields = 0
 
     async def files(self) -> AsyncGenerator[Arrived, None]:
         """Files in their order, each as soon as it is complete.
@@ -118,7 +121,10 @@ class Body:
         """
         try:
             async for chunk in self._request.stream():
-                self._feed(chunk)
+                if chunk:
+                    self._feed(chunk)
+                elif self._parser.state != MultipartState.END:
+                    raise malformed("it ends too early")
                 while self._ended:
                     part = self._ended.pop(0)
                     if arrived := await self._complete(part):
@@ -132,12 +138,9 @@ class Body:
 
     def _feed(self, chunk: bytes) -> None:
         try:
-            if chunk:
-                self._parser.write(chunk)
-            else:
-                self._parser.finalize()
+            self._parser.write(chunk)
         except FormParserError as error:
-            raise Problem(400, f"the body is not multipart as it should be ({error})") from None
+            raise malformed(str(error)) from None
 
     async def _flush(self, part: _Part) -> None:
         """Write what has gathered of a file; a field must be short."""
@@ -168,7 +171,8 @@ class Body:
         return arrived
 
     def _add_field(self, part: _Part) -> None:
-        if len(part.content) > LONGEST_FIELD or len(self.fields) >= MOST_FIELDS:
+        self._fields += 1
+        if len(part.content) > LONGEST_FIELD or self._fields > MOST_FIELDS:
             raise Problem(413, f"more than {MOST_FIELDS} fields, or one over {LONGEST_FIELD} bytes")
         name = _option(part, b"name") or ""
         self.fields[name] = part.content.decode("utf-8", "replace")
@@ -201,6 +205,11 @@ class Body:
         self._part.content.extend(data[start:end])
 
 
+def malformed(reason: str) -> Problem:
+    """A body that is not what it says."""
+    return Problem(400, f"the body is not multipart as it should be ({reason})")
+
+
 def _parser(boundary: bytes, body: Body) -> MultipartParser:
     return MultipartParser(
         boundary,
@@ -212,6 +221,7 @@ def _parser(boundary: bytes, body: Body) -> MultipartParser:
             "on_header_end": body.end_header,
             "on_part_data": body.content,
         },
+        max_header_size=LONGEST_FIELD,
     )
 
 

@@ -43,6 +43,10 @@ class Tools:
     metrics: Metrics
 
 
+class Stopping(Exception):
+    """The service ends before it came to a job."""
+
+
 class Worker:
     """Scores jobs until it is told to stop."""
 
@@ -61,7 +65,7 @@ class Worker:
             self._thread.join()
         for job in self._tools.queue.drop_all():
             if job.future is not None and job.future.set_running_or_notify_cancel():
-                job.future.set_exception(DataError("the service stops; ask again later"))
+                job.future.set_exception(Stopping("the service stops; ask again later"))
 
     @property
     def alive(self) -> bool:
