@@ -43,12 +43,8 @@ class Running:
 
     def send(self, path: str, *files: tuple[str, bytes], field: str = "files") -> tuple[int, Any]:
         """Upload files."""
-        body = b"".join(
-            f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode()
-            + content
-            + b"\r\n"
-            for name, content in files
-        )
+        head = f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="%s"\r\n\r\n'
+        body = b"".join((head % name).encode() + content + b"\r\n" for name, content in files)
         return self.ask("POST", path, body + b"--b--\r\n", "multipart/form-data; boundary=b")
 
 

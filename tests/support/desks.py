@@ -17,7 +17,6 @@ from faprompt.deploy.server.app import create_app
 from faprompt.deploy.server.desk import Desk
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.models import ServedModel
-from faprompt.detection.look import Look
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import DataError, FAPromptError
 
@@ -43,11 +42,9 @@ class GreyModel:
         self,
         source: Iterable[Any],
         *,
-        batch_size: int | None = None,
-        workers: int = 2,
         max_pixels: int = 0,
         on_error: Callable[[Any, FAPromptError], None] | None = None,
-        look: Look | None = None,
+        **_: Any,
     ) -> Iterator[Prediction]:
         paths = list(source)
         self.groups.append([Path(path).name for path in paths])

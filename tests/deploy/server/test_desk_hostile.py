@@ -25,7 +25,12 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
-    limits = {"file_bytes": 20_000, "request_bytes": 60_000, "files": 4, "pixels": 10_000}
+    limits: dict[str, Any] = {
+        "file_bytes": 20_000,
+        "request_bytes": 60_000,
+        "files": 4,
+        "pixels": 10_000,
+    }
     with client_of(tmp_path / "desk", served(GreyModel()), **limits) as client:
         yield client
 
@@ -52,7 +57,7 @@ NAMES = [
     ("../../x", "x"),
     ("/etc/passwd", "etc/passwd"),
     ("..\\..\\windows\\a.png", "windows/a.png"),
-    ("C:\\temp\\a.png", "temp/a.png"),
+    ("C:\\temp\\a.png", "a.png"),
     ("a\x00b.png", "ab.png"),
     ("line\u2028break\u202egnp.png", "linebreakgnp.png"),
     ("\U0001f600 größe.png", "\U0001f600 größe.png"),
@@ -70,9 +75,7 @@ def test_names_of_clients_are_shown_and_never_paths(
     batch = new_batch(client)
     head = f'form-data; name="files"; filename="{raw}"'
     reply = client.post(f"{API}/batches/{batch}/images", **multipart((head, png(3))))
-    assert [item["name"] for item in reply.json()["items"]] == [shown.split("/")[-1]] or (
-        reply.json()["items"][0]["name"] == shown
-    )
+    assert [item["name"] for item in reply.json()["items"]] == [shown]
     (item,) = finished_items(client, batch)
     new = {path for path in tmp_path.rglob("*") if path.is_file()} - before
     ours = {item["sha256"], item["id"], "desk.sqlite", "desk.sqlite-wal", "desk.sqlite-shm"}

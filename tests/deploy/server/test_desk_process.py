@@ -121,15 +121,15 @@ def slow(desk: Running, data: bytes) -> socket.socket:
 
 def test_an_answer_before_the_end_of_a_body_reaches_its_sender(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    with running(tmp_path / "desk", gate, request_bytes=10_000) as desk:
-        with slow(desk, b"") as connection:
-            connection.sendall(
-                f"POST {API}/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n".encode()
-            )
-            assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
-            for _ in range(300):
-                connection.sendall(bytes(10_000))  # no reset by the peer
-            assert b"".join(iter(lambda: connection.recv(4096), b"")) is not None
+    head = f"POST {API}/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n"
+    with (
+        running(tmp_path / "desk", gate, request_bytes=10_000) as desk,
+        slow(desk, head.encode()) as connection,
+    ):
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+        for _ in range(300):
+            connection.sendall(bytes(10_000))  # no reset by the peer
+        assert b"too large" not in b"".join(iter(lambda: connection.recv(4096), b""))
 
 
 def test_one_desk_has_one_process(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from faprompt import __version__
@@ -13,6 +14,7 @@ from faprompt.deploy.server import problems
 from faprompt.deploy.server.desk import Desk
 from faprompt.deploy.server.guards import API, BodyGuard, Doorkeeper, Observer
 from faprompt.deploy.server.keys import Keys
+from faprompt.deploy.server.reference import reference_page
 from faprompt.deploy.server.routes import about, batches, items, score
 from faprompt.deploy.server.schemas import ErrorReply
 
@@ -54,5 +56,12 @@ def create_app(desk: Desk, *, key: str | None = None) -> FastAPI:
     for module in (about, batches, items, score):
         app.include_router(module.router, prefix=API)
     app.include_router(about.metrics_router)
+    _add_reference(app)
     app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     return app
+
+
+def _add_reference(app: FastAPI) -> None:
+    @app.get("/docs", include_in_schema=False)
+    def reference() -> HTMLResponse:
+        return HTMLResponse(reference_page(app.openapi()))

@@ -53,9 +53,15 @@ class _Part:
     file: "_File | None" = None
 
     def end_header(self) -> None:
+        """Keep a header that is complete."""
         name, value = self.header
         self.headers[name.decode("latin-1").lower()] = bytes(value)
         self.header = bytearray(), bytearray()
+
+    def abandon(self) -> None:
+        """Forget what was written of a file."""
+        if self.file is not None:
+            self.file.abandon()
 
 
 class _File:
@@ -121,22 +127,20 @@ class Body:
         """
         try:
             async for chunk in self._request.stream():
-                if chunk:
-                    self._feed(chunk)
-                elif self._parser.state != MultipartState.END:
-                    raise malformed("it ends too early")
+                self._feed(chunk)
                 while self._ended:
-                    part = self._ended.pop(0)
-                    if arrived := await self._complete(part):
+                    if arrived := await self._complete(self._ended.pop(0)):
                         yield arrived
-                if len(self._part.content) >= BUFFER and self._part.headers:
+                if len(self._part.content) >= BUFFER:
                     await self._flush(self._part)
         finally:
-            for part in [*self._ended, self._part]:
-                if part.file is not None:
-                    part.file.abandon()
+            for part in (*self._ended, self._part):
+                part.abandon()
 
     def _feed(self, chunk: bytes) -> None:
+        """Parse a piece of the body; an empty one is its end."""
+        if not chunk and self._parser.state != MultipartState.END:
+            raise malformed("it ends too early")
         try:
             self._parser.write(chunk)
         except FormParserError as error:
@@ -164,8 +168,7 @@ class Body:
             assert part.file is not None
             arrived = await asyncio.to_thread(part.file.end)
         except BaseException:
-            if part.file is not None:
-                part.file.abandon()
+            part.abandon()
             raise
         part.file = None
         return arrived

@@ -43,7 +43,7 @@ class Tools:
     metrics: Metrics
 
 
-class Stopping(Exception):
+class StoppingError(Exception):
     """The service ends before it came to a job."""
 
 
@@ -65,7 +65,7 @@ class Worker:
             self._thread.join()
         for job in self._tools.queue.drop_all():
             if job.future is not None and job.future.set_running_or_notify_cancel():
-                job.future.set_exception(Stopping("the service stops; ask again later"))
+                job.future.set_exception(StoppingError("the service stops; ask again later"))
 
     @property
     def alive(self) -> bool:

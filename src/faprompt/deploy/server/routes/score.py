@@ -14,7 +14,7 @@ from faprompt.deploy.server.intake import json_image, measure
 from faprompt.deploy.server.problems import RETRY_SECONDS, Problem, too_busy
 from faprompt.deploy.server.replies import item_reply
 from faprompt.deploy.server.uploads import Arrived, Body
-from faprompt.deploy.server.worker import Stopping
+from faprompt.deploy.server.worker import StoppingError
 from faprompt.errors import DataError
 
 router = APIRouter(tags=["score"])
@@ -92,7 +92,7 @@ async def _scored(desk: Desk, arrived: Arrived, options: dict[str, Any]) -> sche
     try:
         row = await asyncio.to_thread(_enter, desk, arrived, options, future)
         values = await asyncio.wrap_future(future)  # cancelled with the request: then not scored
-    except Stopping as error:
+    except StoppingError as error:
         raise Problem(503, str(error), headers={"Retry-After": str(RETRY_SECONDS)}) from None
     except DataError as error:
         raise Problem(422, str(error), about=arrived.name) from None
