@@ -113,7 +113,7 @@ def open_page(browser: Browser, desk: str) -> Iterator[Opener]:
 
 def upload(page: Page, paths: list[Path], *, name: str = "") -> str:
     """Drop files into the start view, wait until all are scored; gives the batch's id."""
-    page.get_by_label("Name").fill(name)
+    page.get_by_role("textbox", name="Name").fill(name)
     page.set_input_files("#files", paths)
     expect(page.locator("#work")).to_be_visible()
     wait_scored(page)

@@ -92,8 +92,8 @@ export const label = (id, value) =>
 export const picture = (id, kind, size) => address(`items/${id}/${kind}?size=${size}`);
 
 /** Send some files; gives `{items, rejected}`. */
-export function sendImages(id, files, signal) {
+export function sendImages(id, files) {
   const body = new FormData();
   for (const { file, name } of files) body.append("files", file, name);
-  return call(`batches/${id}/images`, { method: "POST", body, signal });
+  return call(`batches/${id}/images`, { method: "POST", body });
 }

@@ -15,7 +15,7 @@ export async function showComparison(id, otherId) {
   const content = el("div", { class: "stack" }, el("p", { class: "soft" }, "Loading…"));
   $("compare").replaceChildren(el("header", { class: "compare-head" }, title, back), content);
   const { batch, other, rows: all } = await api.compare(id, otherId);
-  const rows = all.filter((row) => row.image_score !== null && row.other_score !== null);
+  const rows = all.filter((row) => row.image_score !== null && row.other_image_score !== null);
   const [a, b] = names(batch, other);
   title.textContent = `${a} and ${b}`;
   content.replaceChildren(
@@ -34,7 +34,7 @@ function names(batch, other) {
 }
 
 function figures(rows, a, b) {
-  const scores = [rows.map((row) => row.image_score), rows.map((row) => row.other_score)];
+  const scores = [rows.map((row) => row.image_score), rows.map((row) => row.other_image_score)];
   const facts = [["images in both batches", String(rows.length)]];
   const correlation = spearman(...scores);
   if (correlation !== null) facts.push(["rank correlation", correlation.toFixed(2)]);
@@ -55,7 +55,7 @@ function plots(rows, a, b) {
   const table = compareTable(rows, a, b);
   const chosen = (row, clicked) => {
     if (!row) return;
-    detail.textContent = `${base(row.name)}: ${score(row.image_score)} and ${score(row.other_score)}`;
+    detail.textContent = `${base(row.name)}: ${score(row.image_score)} and ${score(row.other_image_score)}`;
     if (clicked) table.find(row);
   };
   const description =

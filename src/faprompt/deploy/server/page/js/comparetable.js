@@ -34,7 +34,7 @@ export function compareTable(rows, a, b) {
 
 function byDistance(rows) {
   const first = ranks(rows.map((row) => row.image_score));
-  const second = ranks(rows.map((row) => row.other_score));
+  const second = ranks(rows.map((row) => row.other_image_score));
   const all = rows.map((row, i) => ({ row, apart: Math.abs(second[i] - first[i]) }));
   return all.sort((p, q) => q.apart - p.apart);
 }
@@ -53,7 +53,7 @@ function line({ row, apart }) {
     el("th", { scope: "row" }, el("img", image), base(row.name)),
     [
       score(row.image_score),
-      score(row.other_score),
+      score(row.other_image_score),
       apart.toFixed(0),
       LABELS[row.label] ?? "–",
     ].map((text) => el("td", {}, text)),

@@ -1,9 +1,10 @@
 /** The bar above the grid: how far the work is, how fast, cancel; and the files that were refused. */
 
 import * as api from "./api.js";
-import { $, el, throttled } from "./dom.js";
+import { $, el, framed, throttled } from "./dom.js";
 import { count, duration, plural } from "./format.js";
 import { attempt, say } from "./messages.js";
+import { hurry } from "./poll.js";
 import { store } from "./store.js";
 
 let upload = null;
@@ -22,25 +23,29 @@ const text = el("p", { class: "progress-text" });
 const button = el("button", { type: "button", onclick: () => attempt(cancel) }, "Cancel");
 
 async function cancel() {
-  upload?.cancel();
   const { id } = store.batch;
-  await api.cancelBatch(id);
-  say("Cancelled. What is scored already stays.");
   button.disabled = true;
+  if (upload?.batch === id) await upload.cancel();
+  await api.cancelBatch(id);
+  hurry();
 }
 
 const saying = throttled(() => {
   if (!$("progress").hidden) say(text.textContent);
 }, 10000);
 
+/** Sent images that the list of the batch does not have yet would be missed for a moment. */
+const unlisted = () => upload.ids.filter((id) => !store.items.has(id)).length;
+
 function figures() {
   const counts = store.batch?.counts;
   if (!counts) return null;
-  const active = upload?.active && upload.batch === store.batch.id;
-  const known = counts.waiting + counts.running + counts.done + counts.failed;
-  const unsent = active ? upload.files.length - upload.sent : 0;
-  const left = counts.waiting + counts.running + unsent;
-  return { counts, active, left, all: known + unsent, rate: store.batch.images_per_second };
+  const own = upload?.batch === store.batch.id;
+  const active = own && upload.active;
+  const coming = (active ? upload.files.length - upload.sent : 0) + (own ? unlisted() : 0);
+  const left = counts.waiting + counts.running + coming;
+  const all = left + counts.done + counts.failed;
+  return { counts, active, left, all, rate: store.batch.images_per_second };
 }
 
 function draw() {
@@ -99,5 +104,5 @@ function refusals() {
 
 export function connectProgress() {
   $("progress").append(el("div", { class: "progress-line" }, text, button), bar);
-  store.on("batch", draw);
+  store.on("batch items", framed(draw));
 }

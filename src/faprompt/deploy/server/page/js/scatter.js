@@ -9,16 +9,16 @@ const dot = (x, y) => `M${x} ${y}h0`;
 const cross = (x, y) => `M${x - 4} ${y - 4}l8 8m0-8l-8 8`;
 const SHAPES = { none: dot, ok: dot, ng: cross };
 
-/** @param rows with `image_score`, `other_score`, `label`. @param chosen called with a row and whether it was clicked. */
+/** @param rows with `image_score`, `other_image_score`, `label`. @param chosen called with a row and whether it was clicked. */
 export function scatter(rows, { across, up, description, chosen }) {
   const axes = {
     x: axis(rows.map((row) => row.image_score)),
-    y: axis(rows.map((row) => row.other_score)),
+    y: axis(rows.map((row) => row.other_image_score)),
   };
   const points = rows.map((row) => ({
     row,
     x: ROOM + axes.x.place(row.image_score) * (SIDE - 2 * ROOM),
-    y: SIDE - ROOM - axes.y.place(row.other_score) * (SIDE - 2 * ROOM),
+    y: SIDE - ROOM - axes.y.place(row.other_image_score) * (SIDE - 2 * ROOM),
   }));
   const ring = svg("circle", { r: 7, class: "ring", visibility: "hidden" });
   const frame = svg("rect", { x: 0.5, y: 0.5, width: SIDE - 1, height: SIDE - 1, class: "frame" });

@@ -13,6 +13,8 @@ const LONGEST_WAIT = 30; // s
  */
 export class Upload extends EventTarget {
   sent = 0;
+  /** Ids of the items that the server made of the files. */
+  ids = [];
   refused = [];
   waiting = "";
   #stop = new AbortController();
@@ -27,18 +29,26 @@ export class Upload extends EventTarget {
     return !this.finished && !this.#stop.signal.aborted;
   }
 
-  cancel() {
+  /**
+   * Send no more. What is on its way arrives first: a request cut off in the middle might still
+   * be stored after the batch was cancelled, and would open it again.
+   */
+  async cancel() {
     this.#stop.abort();
+    await this.ended;
   }
 
-  async run() {
+  run() {
+    this.ended = this.#run();
+    return this.ended;
+  }
+
+  async #run() {
     const limits = await api.limits().catch(() => ({}));
     const bytes = Math.min(BYTES, (limits.request_bytes ?? BYTES) * 0.95);
     this.chunks = chunks(this.files, Math.min(FILES, limits.files ?? FILES), bytes);
     try {
       await Promise.all(Array.from({ length: LANES }, () => this.#lane()));
-    } catch (error) {
-      if (error.name !== "AbortError") throw error;
     } finally {
       this.finished = true;
       this.#tell("done");
@@ -50,11 +60,11 @@ export class Upload extends EventTarget {
     while (this.chunks.length && !this.#stop.signal.aborted) {
       const chunk = this.chunks.shift();
       try {
-        const { rejected } = await api.sendImages(this.batch, chunk, this.#stop.signal);
-        await this.#taken(chunk, rejected);
+        const answer = await api.sendImages(this.batch, chunk);
+        this.ids.push(...answer.items.map((item) => item.id));
+        await this.#taken(chunk, answer.rejected);
         tries = 0;
       } catch (error) {
-        if (error.name === "AbortError") throw error;
         await this.#failed(chunk, error, tries++);
       }
       this.#tell("progress");
