@@ -14,7 +14,7 @@ let upload = null;
 /** Is an upload into the open batch going on? */
 export const uploading = () => Boolean(upload?.active);
 
-/** @param opened called with a new batch. @param began called when files are on their way. */
+/** @param opened called with a new batch. @param began called when files are on their way, and when all are through. */
 export function connectIntake({ opened, began }) {
   const take = (found) => attempt(() => send(found, opened, began));
   const pick = (input) => () => input.click();
@@ -80,6 +80,7 @@ async function send(found, opened, began) {
   }
   upload = new Upload(store.batch.id, kept);
   showUpload(upload);
+  upload.addEventListener("done", began);
   say(`Sending ${plural(kept.length, "image")}`);
   const running = upload.run();
   began();

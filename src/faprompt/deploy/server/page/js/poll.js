@@ -42,14 +42,13 @@ export async function follow(id, uploading) {
 
 async function ask(id, mine) {
   const { change, items, more } = await api.changedItems(id, store.change);
+  const batch = await api.batch(id); // after the items: its counts know of all of them
   if (mine !== round) return false;
   store.change = change;
-  store.merge(items);
-  const batch = await api.batch(id);
-  if (mine !== round) return false;
   const changed = JSON.stringify(batch) !== JSON.stringify(store.batch);
   const station = store.batch?.station;
   store.batch = batch;
+  store.merge(items);
   if (changed) store.tell("batch");
   if (station !== batch.station) store.useStation();
   return Boolean(more);

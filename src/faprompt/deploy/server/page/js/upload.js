@@ -104,6 +104,7 @@ export class Upload extends EventTarget {
     this.waiting = reason;
     this.#tell("progress");
     const { signal } = this.#stop;
+    if (signal.aborted) return undefined;
     return new Promise((resolve) => {
       setTimeout(resolve, 1000 * Math.min(LONGEST_WAIT, Math.max(0.2, seconds)));
       signal.addEventListener("abort", resolve, { once: true });
