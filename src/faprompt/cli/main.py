@@ -20,6 +20,7 @@ COMMANDS = (
     "models",
     "verify",
     "export",
+    "serve",
     "pretrain",
     "datasets",
 )

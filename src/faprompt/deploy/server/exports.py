@@ -1,0 +1,164 @@
+"""A batch as a file: CSV, JSON lines, COCO, or one HTML page. Texts are made row by row."""
+
+import csv
+import heapq
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from faprompt.deploy.server.database import Row
+from faprompt.deploy.server.render import Renderer
+from faprompt.deploy.server.replies import item_reply
+from faprompt.detection.page import Card, Page, Picture, render_page
+from faprompt.errors import DataError
+
+COLUMNS = (
+    "name",
+    "image_score",
+    "verdict",
+    "margin",
+    "label",
+    "status",
+    "error",
+    "width",
+    "height",
+    "regions",
+    "pixel_max",
+    "milliseconds",
+    "sha256",
+    "model_sha256",
+    "station",
+    "id",
+)
+MOST_CARDS = 200
+"""Images of a page: with their pictures within, it has to be opened by a browser."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Spreadsheets would run what begins so; a client chose the name."""
+
+Rows = Iterable[Row]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Export:
+    """One form of export."""
+
+    ending: str
+    media_type: str
+    write: Callable[[Row, Rows, Renderer], Iterator[str]]
+    """Batch, its items in their order, and who draws, to pieces of text."""
+
+
+def _csv(_: Row, items: Rows, __: Renderer) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for item in items:
+        values = item | {"regions": len(item["regions"])}
+        writer.writerow([_cell(values[name]) for name in COLUMNS])
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _jsonl(_: Row, items: Rows, __: Renderer) -> Iterator[str]:
+    for item in items:
+        yield item_reply(item).model_dump_json() + "\n"
+
+
+def _coco(batch: Row, items: Rows, _: Renderer) -> Iterator[str]:
+    """Regions as annotations of one category; scores are peaks of the map."""
+    images: list[Row] = []
+    annotations: list[Row] = []
+    for number, item in enumerate((i for i in items if i["status"] == "done"), start=1):
+        images.append(
+            {
+                "id": number,
+                "file_name": item["name"],
+                "width": item["width"],
+                "height": item["height"],
+                "image_score": item["image_score"],
+                "sha256": item["sha256"],
+            }
+        )
+        for region in item["regions"]:
+            annotations.append(_annotation(region, len(annotations) + 1, number))
+    yield json.dumps(
+        {
+            "info": {"description": batch["name"], "date_created": batch["created"]},
+            "images": images,
+            "annotations": annotations,
+            "categories": [{"id": 1, "name": "anomaly"}],
+        }
+    )
+
+
+def _annotation(region: Row, number: int, image: int) -> Row:
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": 1,
+        "bbox": region["box"],
+        "area": region["area"],
+        "segmentation": [[value for point in region["polygon"] for value in point]],
+        "score": region["peak"],
+        "iscrowd": 0,
+    }
+
+
+def _html(batch: Row, items: Rows, renderer: Renderer) -> Iterator[str]:
+    done = [item for item in items if item["status"] == "done"]
+    shown = heapq.nlargest(MOST_CARDS, done, key=lambda item: item["image_score"])
+    intro = [f"{len(done)} images, made {batch['created']}."]
+    if len(shown) < len(done):
+        intro.append(f"Shown are the {len(shown)} most anomalous ones; CSV and JSON have all.")
+    stations = sorted({item["station"] for item in done if item["station"]})
+    footer = [f"Model {name}" for name in sorted({item["model_sha256"] for item in done})]
+    footer += [f"Station {name}" for name in stations]
+    yield render_page(
+        Page(
+            title=batch["name"],
+            intro=tuple(intro),
+            cards=tuple(_card(item, renderer) for item in shown),
+            footer=tuple(footer),
+        )
+    )
+
+
+def _card(item: Row, renderer: Renderer) -> Card:
+    label = {"ok": "labelled OK", "ng": "labelled NG"}.get(item["label"] or "", "")
+    words = [word for word in (item["verdict"], label) if word]
+    return Card(
+        title=item["name"],
+        group=item["verdict"] or "Images",
+        scores=(("image score", item["image_score"]),),
+        pictures=(
+            Picture(caption="image", alt="the image", image=_drawn(renderer.image, item)),
+            Picture(caption="heat map", alt="its heat map", image=_drawn(renderer.overlay, item)),
+        ),
+        tag=", ".join(words),
+        anomalous={"ok": False, "ng": True}.get(item["label"] or ""),
+    )
+
+
+def _drawn(draw: Callable[..., tuple[bytes, str]], item: Row) -> Image.Image | None:
+    try:
+        return Image.open(io.BytesIO(draw(item, "thumb")[0]))
+    except (DataError, FileNotFoundError):  # taken out of the folder by hand
+        return None
+
+
+EXPORTS = {
+    "csv": Export(ending=".csv", media_type="text/csv", write=_csv),
+    "jsonl": Export(ending=".jsonl", media_type="application/jsonl", write=_jsonl),
+    "coco": Export(ending=".coco.json", media_type="application/json", write=_coco),
+    "html": Export(ending=".html", media_type="text/html", write=_html),
+}

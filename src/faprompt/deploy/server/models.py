@@ -1,0 +1,108 @@
+"""The models that the desk serves: checkpoints of the library or exported models."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from faprompt.detection.look import Look
+from faprompt.detection.prediction import Prediction
+from faprompt.errors import ConfigError, FAPromptError
+
+ID_DIGITS = 22
+"""Of a model's SHA-256: the same model has the same id after a restart."""
+
+
+class Predictor(Protocol):
+    """What the desk asks of a model: the streaming form of ``Detector.predict``."""
+
+    def predict(
+        self,
+        source: Iterable[Any],
+        *,
+        batch_size: int | None = None,
+        workers: int = 2,
+        max_pixels: int = 0,
+        on_error: Callable[[Any, FAPromptError], None] | None = None,
+        look: Look | None = None,
+    ) -> Iterator[Prediction]:
+        """Predictions in the order of the images; unusable ones go to ``on_error``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedModel:
+    """A loaded model and what is said of it."""
+
+    name: str
+    sha256: str
+    """Of the checkpoint, or of an exported model's record, which names all its files."""
+    backbone: str
+    input_size: int
+    batch_size: int
+    predictor: Any
+    """A :class:`Predictor`; ``Any`` because detectors have overloads that no protocol matches."""
+
+    @property
+    def id(self) -> str:
+        """Name of the model in the API."""
+        return self.sha256[:ID_DIGITS]
+
+
+Models = dict[str, ServedModel]
+"""By id; the first one is the default."""
+
+
+def by_id(models: Iterable[ServedModel]) -> Models:
+    """Models by their ids.
+
+    Raises:
+        ConfigError: none, or one twice.
+    """
+    found: Models = {}
+    for model in models:
+        if model.id in found:
+            raise ConfigError(f"--model {model.name}: the same model as {found[model.id].name}")
+        found[model.id] = model
+    if not found:
+        raise ConfigError("no model to serve; name one with --model")
+    return found
+
+
+def load_model(name: str, *, device: str = "auto", precision: str = "auto") -> ServedModel:
+    """Load ``tiny``, a checkpoint, or a folder written by ``faprompt export``.
+
+    Raises:
+        CheckpointError: there is no such model, or it is damaged.
+    """
+    from faprompt.runtime.description import RECORD
+
+    folder = Path(name).expanduser()
+    if (folder / RECORD).is_file():
+        return _exported(folder, device="cpu" if device == "auto" else device)
+    from faprompt.detection.detector import Detector
+
+    detector = Detector.load(name, device=device, precision=precision)
+    return ServedModel(
+        name=Path(name).name,
+        sha256=detector.checksum,
+        backbone=detector.header.backbone,
+        input_size=detector.input_size,
+        batch_size=detector.batch_size,
+        predictor=detector,
+    )
+
+
+def _exported(folder: Path, *, device: str) -> ServedModel:
+    from faprompt.data.hashing import content_hash
+    from faprompt.runtime import Runtime
+    from faprompt.runtime.description import RECORD
+
+    runtime = Runtime.load(folder, device=device)
+    return ServedModel(
+        name=folder.name,
+        sha256=content_hash(folder / RECORD),  # it names the SHA-256 of every other file
+        backbone=runtime.description.backbone,
+        input_size=runtime.input_size,
+        batch_size=runtime.batch_size,
+        predictor=runtime,
+    )

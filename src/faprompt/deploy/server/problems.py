@@ -1,0 +1,100 @@
+"""Errors as answers: ``{"error": {"status", "message", "input"}}``, whatever went wrong."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from faprompt.errors import DataError, FAPromptError, OutputError
+
+logger = logging.getLogger(__name__)
+
+FULL_DISK = 507
+RETRY_SECONDS = 2
+
+
+class Problem(HTTPException):
+    """An answer that is an error; raised anywhere below a route.
+
+    FastAPI lets its own kind through where it would hide any other, such as in reading a body.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        about: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, dict(headers or {}))
+        self.status, self.message, self.about = status, message, about
+
+
+def not_found(kind: str) -> Problem:
+    """Nothing of this name is here, or it belongs to another desk: both look the same."""
+    return Problem(404, f"no such {kind}")
+
+
+def too_busy() -> Problem:
+    """The queue is full."""
+    return Problem(
+        503,
+        "the queue is full; try again shortly",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )
+
+
+def content(status: int, message: str, about: str | None = None) -> dict[str, Any]:
+    """The body of an error."""
+    return {"error": {"status": status, "message": message, "input": about}}
+
+
+def answer(problem: Problem) -> Response:
+    """A problem as a response."""
+    body = content(problem.status, problem.message, problem.about)
+    return JSONResponse(body, problem.status, headers=problem.headers)
+
+
+def status_of(error: FAPromptError) -> int:
+    """The status that says whose fault an error of the library is."""
+    if isinstance(error, OutputError):
+        return FULL_DISK
+    return 422 if isinstance(error, DataError | ValueError) else 500
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of an application look the same."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_: Request, error: Problem) -> Response:
+        return answer(error)
+
+    @app.exception_handler(FAPromptError)
+    async def _ours(_: Request, error: FAPromptError) -> Response:
+        return answer(Problem(status_of(error), str(error)))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> Response:
+        return answer(Problem(error.status_code, str(error.detail), headers=error.headers))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return answer(Problem(422, f"{where}: {first['msg']}", about=where))
+
+    @app.exception_handler(Exception)
+    async def _fault(request: Request, error: Exception) -> Response:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return answer(Problem(500, "a fault of the service; its log says more"))
+
+
+def error_bytes(status: int, message: str) -> bytes:
+    """The body of an error for those who answer before the application does."""
+    return json.dumps(content(status, message)).encode()

@@ -1,0 +1,88 @@
+"""Items: look, label, delete; their pictures."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Response
+
+from faprompt.deploy.server import schemas
+from faprompt.deploy.server.database import Row
+from faprompt.deploy.server.desk import Desk, DeskHere
+from faprompt.deploy.server.problems import Problem, not_found
+from faprompt.deploy.server.render import Picture, Size
+from faprompt.deploy.server.replies import item_reply
+
+router = APIRouter(prefix="/items", tags=["items"])
+
+FIXED = "private, max-age=31536000, immutable"
+"""Pictures of a finished item never change."""
+IMAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/jpeg": {}}}}
+Wanted = Annotated[Size, Query(description="thumb: 256 pixels, view: for the screen, or full.")]
+Threshold = Annotated[float | None, Query(ge=0, le=1, description="Anomaly value of a pixel.")]
+
+
+@router.get("/{item}")
+def get_item(item: str, desk: DeskHere) -> schemas.Item:
+    """Tell everything of an item: scores, decision, and what they rest on."""
+    return item_reply(desk.item(item))
+
+
+@router.put("/{item}/label")
+def set_label(item: str, label: schemas.LabelChange, desk: DeskHere) -> schemas.Item:
+    """Keep what a person says of an image."""
+    desk.item(item)
+    desk.store.set_label(item, label.label)
+    return item_reply(desk.item(item))
+
+
+@router.delete("/{item}", status_code=204)
+def delete_item(item: str, desk: DeskHere) -> Response:
+    """Delete an image and its result."""
+    row = desk.item(item)
+    desk.store.delete_item(item)
+    desk.forget([row])
+    return Response(status_code=204)
+
+
+@router.get("/{item}/image", response_class=Response, responses=IMAGE)
+async def image(item: str, desk: DeskHere, size: Wanted = "view") -> Response:
+    """The image as it was seen."""
+    return await _picture(desk, item, lambda row: desk.renderer.image(row, size), done=False)
+
+
+@router.get("/{item}/map", response_class=Response, responses=IMAGE)
+async def anomaly_map(item: str, desk: DeskHere, size: Wanted = "view") -> Response:
+    """The raw anomaly map: 16-bit grey PNG, value = round(65535 x anomaly)."""
+    return await _picture(desk, item, lambda row: desk.renderer.map(row, size))
+
+
+@router.get("/{item}/overlay", response_class=Response, responses=IMAGE)
+async def overlay(item: str, desk: DeskHere, size: Wanted = "view") -> Response:
+    """The heat map over the image, on the colour scale of its model."""
+    return await _picture(desk, item, lambda row: desk.renderer.overlay(row, size))
+
+
+@router.get("/{item}/mask", response_class=Response, responses=IMAGE)
+async def mask(item: str, desk: DeskHere, threshold: Threshold = None) -> Response:
+    """Pixels at or above a threshold, white on black; by default the station's."""
+
+    def draw(row: Row) -> Picture:
+        return desk.renderer.mask(row, desk.pixel_threshold(row, threshold))
+
+    return await _picture(desk, item, draw)
+
+
+async def _picture(
+    desk: Desk, item: str, draw: Callable[[Row], Picture], *, done: bool = True
+) -> Response:
+    """Draw in a thread of few: whoever waits for a place holds no thread."""
+    row = await to_thread.run_sync(desk.item, item)
+    if done and row["status"] != "done":
+        raise Problem(409, f"this image is {row['status']}; there is no map of it (yet)")
+    try:
+        async with desk.drawing:
+            content, media_type = await to_thread.run_sync(draw, row)
+    except FileNotFoundError:
+        raise not_found("picture") from None
+    return Response(content, media_type=media_type, headers={"Cache-Control": FIXED})

@@ -1,0 +1,151 @@
+"""The process: one socket, one event loop, a clean end on SIGTERM and SIGINT."""
+
+import asyncio
+import signal
+import socket
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from faprompt.deploy.server.limits import Limits
+from faprompt.errors import ConfigError
+
+KEEP_ALIVE_SECONDS = 15
+LONGEST_HEAD = 65536
+"""Bytes of a request's head."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that nobody else has.
+
+    Raises:
+        ConfigError: the port is in use, or the address is not of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        found = socket.socket(family, kind, protocol)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen()  # two may bind an address, but only one may listen
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"{host}:{port}: cannot be listened on ({reason}); choose another --port or --host"
+        ) from None
+    return found
+
+
+def address(bound: socket.socket) -> str:
+    """Where a browser on this machine finds a socket."""
+    host, port = bound.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve(app: FastAPI, bound: socket.socket, limits: Limits, *, ready: Callable[[], None]) -> None:
+    """Answer requests until a signal comes, then let the running ones finish.
+
+    Args:
+        app: Of ``create_app``.
+        bound: Of ``bind``; closed at the end.
+        limits: Of time and connections.
+        ready: Called once when requests are answered.
+    """
+    config = _Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, round(limits.drain_seconds)),
+        h11_max_incomplete_event_size=LONGEST_HEAD,
+    )
+    config.idle_seconds = limits.idle_seconds
+    server = _Server(config, ready)
+    with _stopping(server):
+        asyncio.run(server.serve_quietly([bound]))
+
+
+class _Config(uvicorn.Config):
+    """uvicorn's settings and one of ours."""
+
+    idle_seconds = 30.0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which tells when it is ready and leaves signals to us."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        self._ready()
+
+    async def serve_quietly(self, sockets: list[socket.socket]) -> None:
+        """Serve; a signal is a way to end, not an error."""
+        await self._serve(sockets)
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that hangs up on who connects and then does not send a whole head."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self._head = self._later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._head.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request's head, as long again."""
+        super().on_response_complete()
+        self._head.cancel()
+        self._head = self._later()
+
+    def _later(self) -> asyncio.TimerHandle:
+        seconds = self.config.idle_seconds if isinstance(self.config, _Config) else 30.0
+        return self.loop.call_later(seconds, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+@contextmanager
+def _stopping(server: uvicorn.Server) -> Iterator[None]:
+    """SIGTERM and SIGINT ask the server to end; a second SIGINT does not wait for clients."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        server.force_exit = server.should_exit and number == signal.SIGINT
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def show(url: str) -> None:
+    """Open the page in the user's browser; where there is none, the printed address is enough."""
+    webbrowser.open(url)

@@ -1,0 +1,181 @@
+"""The one thread that owns the models: takes what waits, looks at it together, keeps what came out.
+
+A bad image costs itself alone: an error of ours is that item's error; a fault of the program in a
+group makes its images be looked at one by one, so that only the culprit fails.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from faprompt.deploy.server.folder import DeskFolder
+from faprompt.deploy.server.limits import Limits
+from faprompt.deploy.server.metrics import Metrics
+from faprompt.deploy.server.models import Models
+from faprompt.deploy.server.queue import FairQueue, Job
+from faprompt.deploy.server.store import Store
+from faprompt.detection.look import Look
+from faprompt.detection.prediction import Prediction
+from faprompt.errors import DataError, FAPromptError
+
+logger = logging.getLogger(__name__)
+
+LOOK = Look(responses=True)
+"""Regions tell which abnormality prompts responded."""
+
+Values = dict[str, Any]
+Judge = Callable[[Prediction, str | None], Values]
+"""What a station (by id) makes of a prediction: verdict, margin, regions."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tools:
+    """What the worker works with."""
+
+    queue: FairQueue
+    models: Models
+    store: Store
+    folder: DeskFolder
+    judge: Judge
+    limits: Limits
+    metrics: Metrics
+
+
+class StoppingError(Exception):
+    """The service ends before it came to a job."""
+
+
+class Worker:
+    """Scores jobs until it is told to stop."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._thread = threading.Thread(target=self._run, name="faprompt-model", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the group at hand and end; jobs nobody stored get an error."""
+        self._tools.queue.close()
+        if self._thread.is_alive():
+            self._thread.join()
+        for job in self._tools.queue.drop_all():
+            if job.future is not None and job.future.set_running_or_notify_cancel():
+                job.future.set_exception(StoppingError("the service stops; ask again later"))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        tools, limits = self._tools, self._tools.limits
+        size = limits.batch_size or max(model.batch_size for model in tools.models.values())
+        while group := tools.queue.take(
+            size, pixels=limits.batch_pixels, wait=limits.batch_wait_seconds
+        ):
+            try:
+                self._score(group)
+            except Exception:  # the thread outlives whatever one group does to it
+                logger.exception("a group of %d images failed", len(group))
+
+    def _score(self, group: Sequence[Job]) -> None:
+        wanted = self._started(group)
+        if not wanted:
+            return
+        done: set[int] = set()
+        try:
+            self._look(wanted, done)
+        except Exception:
+            logger.exception("looking at %d images together failed", len(wanted))
+            for job in (job for number, job in enumerate(wanted) if number not in done):
+                self._look_alone(job)
+
+    def _started(self, group: Sequence[Job]) -> list[Job]:
+        """Jobs of a group that somebody still wants."""
+        rows = [job.item for job in group if job.item is not None]
+        waiting = self._tools.store.start(rows) if rows else set()
+        wanted = []
+        for job in group:
+            if job.future is not None and not job.future.set_running_or_notify_cancel():
+                continue
+            if job.item is None or job.item in waiting:
+                wanted.append(job)
+            elif job.future is not None:
+                job.future.set_exception(DataError("cancelled"))
+        return wanted
+
+    def _look(self, group: Sequence[Job], done: set[int]) -> None:
+        with self._tools.metrics.group(len(group)):
+            for number, result in self._results(group):
+                self._keep(group[number], result)
+                done.add(number)
+
+    def _look_alone(self, job: Job) -> None:
+        try:
+            self._look([job], set())
+        except Exception as error:
+            logger.exception("an image failed")
+            self._keep(job, DataError(f"a fault of the service ({type(error).__name__})"))
+
+    def _results(self, group: Sequence[Job]) -> Iterator[tuple[int, Prediction | FAPromptError]]:
+        """Numbers of jobs with what came of them, in any order."""
+        tools = self._tools
+        failed: dict[str, FAPromptError] = {}
+        model = tools.models[group[0].model]
+        stream = model.predictor.predict(
+            [job.path for job in group],
+            batch_size=len(group),
+            look=LOOK,
+            max_pixels=tools.limits.pixels,
+            on_error=lambda path, error: failed.setdefault(str(path), error),
+        )
+        numbers = iter(range(len(group)))
+        for prediction in stream:  # errors of the group are known before its first prediction
+            number = next(n for n in numbers if str(group[n].path) not in failed)
+            yield number, prediction
+        for number, job in enumerate(group):
+            if str(job.path) in failed:
+                yield number, failed[str(job.path)]
+
+    def _keep(self, job: Job, result: Prediction | FAPromptError) -> None:
+        tools = self._tools
+        if isinstance(result, Prediction):
+            try:
+                values = measured(result) | tools.judge(result, job.station)
+                if job.item is not None:
+                    tools.folder.write_map(job.item, result.anomaly_map, full=bool(job.tile))
+            except FAPromptError as error:
+                result = error
+            else:
+                self._answer(job, values)
+                return
+        message = str(result).replace(str(job.path), "image")
+        self._answer(job, {"status": "failed", "error": message})
+
+    def _answer(self, job: Job, values: Mapping[str, Any]) -> None:
+        tools = self._tools
+        tools.metrics.finished(str(values["status"]))
+        if job.item is not None and not tools.store.finish(job.item, values):
+            tools.folder.remove_item(job.item)  # deleted while it was looked at
+        if job.future is not None:
+            job.future.set_result(values)
+
+
+def measured(prediction: Prediction) -> Values:
+    """What the row of a finished item holds, decisions not counted."""
+    return {
+        "status": "done",
+        "error": None,
+        "image_score": prediction.image_score,
+        "milliseconds": round(prediction.milliseconds, 3),
+        "width": prediction.image.width,
+        "height": prediction.image.height,
+        "pixel_max": float(prediction.anomaly_map.max()),
+        "colour_low": prediction.colour_limits[0],
+        "colour_high": prediction.colour_limits[1],
+    }

@@ -1,0 +1,127 @@
+"""More work than the desk can do: refusals at once, turns, time limits, no growth."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served, until
+from fastapi.testclient import TestClient
+
+
+@pytest.fixture
+def model() -> GreyModel:
+    model = GreyModel()
+    model.gate.clear()
+    return model
+
+
+@pytest.fixture
+def client(tmp_path: Path, model: GreyModel) -> Iterator[TestClient]:
+    with client_of(tmp_path / "d", served(model), waiting=3, batch_size=1) as client:
+        yield client
+        model.gate.set()
+
+
+def fill(client: TestClient, model: GreyModel) -> str:
+    """A batch with one image at the model and two of three places taken."""
+    batch = new_batch(client)
+    send(client, batch, ("0.png", png(0)))
+    assert model.busy.wait(20)
+    send(client, batch, ("1.png", png(1)), ("2.png", png(2)))
+    return batch
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
+    client: TestClient, model: GreyModel
+) -> None:
+    batch = fill(client, model)
+    reply = send(client, batch, ("3.png", png(3)), ("4.png", png(4)))
+    assert reply.status_code == 202
+    assert [item["name"] for item in reply.json()["items"]] == ["3.png"]
+    assert reply.json()["rejected"] == [
+        {"name": "4.png", "message": "the queue is full", "retry": True}
+    ]
+    assert int(reply.headers["retry-after"]) > 0
+    for refused in (
+        send(client, batch, ("4.png", png(4))),
+        client.post(f"{API}/score", files={"file": ("a.png", png(1))}),
+    ):
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
+    assert client.get(f"{API}/health").json()["queue"] == {"waiting": 3, "limit": 3}
+    model.gate.set()
+    assert [item["name"] for item in finished_items(client, batch)] == [
+        f"{n}.png" for n in range(4)
+    ]
+    assert send(client, batch, ("4.png", png(4))).status_code == 202
+
+
+def test_one_image_does_not_wait_for_a_large_batch(client: TestClient, model: GreyModel) -> None:
+    batch = fill(client, model)
+    answers: list[Any] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(
+            client.post(f"{API}/score", files={"file": ("single.png", png(255))})
+        )
+    )
+    asking.start()
+    until(lambda: client.get(f"{API}/health").json()["queue"]["waiting"] == 3, "three that wait")
+    model.gate.set()
+    asking.join(20)
+    assert answers[0].json()["image_score"] == 1.0
+    finished_items(client, batch)
+    order = [group[0] for group in model.groups]
+    single = next(n for n, name in enumerate(order) if len(name) != 64)
+    assert single == 2  # after the one at the model and the one whose turn it was
+
+
+def test_what_waits_is_looked_at_together(tmp_path: Path, model: GreyModel) -> None:
+    with client_of(tmp_path, served(model), batch_size=4, batch_wait_seconds=5.0) as client:
+        first, second = new_batch(client), new_batch(client)
+        model.gate.set()
+        send(client, first, *((f"{n}.png", png(n)) for n in range(3)))
+        send(client, second, ("9.png", png(9)))
+        finished_items(client, first)
+        finished_items(client, second)
+    assert [len(group) for group in model.groups] == [4]
+
+
+def test_a_request_over_its_time_is_answered_and_its_image_not_scored(
+    tmp_path: Path, model: GreyModel
+) -> None:
+    with client_of(tmp_path, served(model), request_seconds=0.3, batch_size=1) as client:
+        batch = new_batch(client)
+        send(client, batch, ("held.png", png(0)))
+        assert model.busy.wait(20)
+        reply = client.post(f"{API}/score", files={"file": ("late.png", png(1))})
+        assert reply.status_code == 504
+        assert reply.json()["error"]["message"] == "the request took too long; try again later"
+        model.gate.set()
+        finished_items(client, batch)
+        client.post(f"{API}/score", files={"file": ("next.png", png(2))})
+    assert len(model.groups) == 2
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+def test_stopping_answers_who_still_waits(tmp_path: Path, model: GreyModel) -> None:
+    answers: list[Any] = []
+    with client_of(tmp_path, served(model), batch_size=1) as client:
+        batch = new_batch(client)
+        send(client, batch, ("held.png", png(0)))
+        assert model.busy.wait(20)
+        desk = client.app.state.desk  # type: ignore[attr-defined]
+        asking = threading.Thread(
+            target=lambda: answers.append(
+                client.post(f"{API}/score", files={"file": ("late.png", png(1))})
+            )
+        )
+        asking.start()
+        until(lambda: len(desk.queue) == 1, "an image that waits")
+        desk.queue.close()
+        model.gate.set()
+        desk.worker.stop()
+        asking.join(20)
+    assert answers[0].status_code == 503
+    assert "stops" in answers[0].json()["error"]["message"]
