@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from faprompt import Detector, load_dataset
+from faprompt.data.hashing import content_hash
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Sample
 from faprompt.detection.evaluation import class_result
@@ -39,6 +40,7 @@ class Looked:
 
     def __init__(self, detector: Detector, samples: Sequence[Sample]) -> None:
         self.detector, self.samples = detector, samples
+        self.hashes = {s.image_path: content_hash(s.image_path) for s in samples}
         self.patches: list[Tensor] = []
         self.scores: list[Scores] = []
         for start in range(0, len(samples), BATCH):
@@ -84,18 +86,21 @@ def runs(looked: Looked, good: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """Figures of all seeds and counts."""
     for seed in SEEDS:
         chosen = random.Random(seed).sample(list(good), max(COUNTS))
+        known = {content_hash(path) for path in chosen}  # brain_mri holds images twice
+        left_out = {p for p, found in looked.hashes.items() if found in known}
         for count in COUNTS:
             memory = None
             if count:
                 memory = ReferenceMemory.of(looked.detector, chosen[:count])
-            values = looked.figures(memory, set(chosen))
+            values = looked.figures(memory, left_out)
             yield {"seed": seed, "references": count, **{m: values[m] for m in METRICS}}
 
 
 def good_images(folder: Path, samples: Sequence[Sample]) -> list[Path]:
-    """Where references are drawn from: training images where a set has them, else good test ones."""
+    """Where references are drawn from: training images where there are any, else good test ones."""
     training = sorted(folder.glob("**/train/good/*"))
-    return training or [s.image_path for s in samples if s.label == 0]
+    found = training or [s.image_path for s in samples if s.label == 0]
+    return list({content_hash(path): path for path in found}.values())
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> str:

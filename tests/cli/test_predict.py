@@ -118,6 +118,33 @@ def test_regions_areas_and_their_files(model: list[str], parts: Path, tmp_path: 
     assert "areas was " in str(other.exception)
 
 
+def test_references_are_compared_with_and_recorded(
+    model: list[str], parts: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(5).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    (tmp_path / "good").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "good" / "a.png")
+    reference = ["--reference", tmp_path / "good", *model]
+    result = run("predict", parts, "--out", tmp_path / "few", *reference)
+    assert result.exit_code == 0, result.output
+    run("predict", parts, "--out", tmp_path / "zero", *model)
+    few, zero = (
+        {row["path"]: row["image_score"] for row in map(json.loads, (folder).open())}
+        for folder in (tmp_path / f"{name}/predictions.jsonl" for name in ("few", "zero"))
+    )
+    assert few.keys() == zero.keys()
+    assert all(few[path] != zero[path] for path in few)
+    assert "references_sha256" in json.loads((tmp_path / "few/run.json").read_text())
+    assert "references_sha256" not in json.loads((tmp_path / "zero/run.json").read_text())
+    mixed = run("predict", parts, "--out", tmp_path / "few", *model)
+    assert "references_sha256 was " in str(mixed.exception)
+    measured = run("evaluate", "--data", parts, "--json", tmp_path / "e.json", *reference)
+    assert measured.exit_code == 0, measured.output
+    assert json.loads((tmp_path / "e.json").read_text())["reference"] == str(tmp_path / "good")
+    same = run("evaluate", "--data", parts, "--reference", parts / "normal", *model)
+    assert "is also to be evaluated" in str(same.exception)
+
+
 def test_region_options_need_regions(parts: Path) -> None:
     result = run("predict", parts, "--min-area", "4")
     assert result.exit_code == 2

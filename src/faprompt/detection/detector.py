@@ -108,7 +108,7 @@ class Detector:
             areas: What of them counts.
 
         Raises:
-            DataError: there are none, one cannot be used, or two are the same.
+            DataError: there are none, or one cannot be used.
             ConfigError: there are too many.
         """
         memory = ReferenceMemory.of(self, sources, areas=areas)

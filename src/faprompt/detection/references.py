@@ -87,7 +87,7 @@ class ReferenceMemory:
             areas: What of them counts; should be that of the images to be looked at.
 
         Raises:
-            DataError: there are none, one cannot be read, or two are the same.
+            DataError: there are none, or one cannot be read.
             ConfigError: there are too many.
         """
         images = _read(encoder, sources)
@@ -189,25 +189,19 @@ def by_class(detector: Remembers, dataset: Dataset, folder: str | Path) -> dict[
 
 def _read(encoder: Encoder, sources: Iterable[Any]) -> list[Image.Image]:
     limit = MAX_PATCHES // encoder.grid**2
-    images: list[Image.Image] = []
-    names: dict[str, Any] = {}
-    for source in sources:
-        if len(images) == limit:
-            raise ConfigError(
-                f"more than {limit} reference images: that many have {MAX_PATCHES} patches, the "
-                "most that is kept in memory; choose fewer that show what good images look like"
-            )
+    images: dict[str, Image.Image] = {}  # an image that comes twice counts once: its distance
+    for source in sources:  # to itself says nothing of how good images differ
         image = encoder.read(source)[0]
-        before = names.setdefault(_digest(image), source)
-        if before is not source:
-            raise DataError(
-                f"reference images {before} and {source} are the same; take one of them away: "
-                "their distance says nothing of how good images differ"
+        images.setdefault(_digest(image), image)
+        if len(images) > limit:
+            raise ConfigError(
+                f"more than {limit} reference images: that many have {limit * encoder.grid**2} "
+                f"patches of the {MAX_PATCHES} that are kept in memory at most; choose fewer that "
+                "show what good images look like"
             )
-        images.append(image)
     if not images:
         raise DataError("no reference images given; needed is at least one good image")
-    return images
+    return list(images.values())
 
 
 def _digest(image: Image.Image) -> str:
