@@ -107,7 +107,7 @@ def test_whole_takes_the_mean_of_both_ways_of_looking() -> None:
 
 def test_windows_without_anything_that_counts_are_not_looked_at() -> None:
     image = grey(64, 400, 30)
-    image[:, 200:] = 250
+    image[:, 70:] = 250  # in the second window, in patches that do not count
     model = BrightModel()
     areas = Areas.parse(interest=["0,0 50,0 50,64 0,64"])
     found = look_at(image, Look(tiling=Tiling(tile=64), areas=areas), model)

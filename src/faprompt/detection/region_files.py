@@ -109,7 +109,9 @@ class RegionFolder:
         pixels = region_mask(
             prediction.anomaly_map, self.settings.pixel_threshold, min_area=self.settings.min_area
         )
-        save_image(self.folder / mask, Image.fromarray(pixels.view(np.uint8) * np.uint8(255)))
+        grey = pixels.view(np.uint8)
+        grey *= 255  # in place: there may be very many
+        save_image(self.folder / mask, Image.fromarray(grey))
         row: Row = {
             "path": prediction.path,
             "width": prediction.size[0],

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from faprompt.errors import ConfigError
 
 STRONGEST = 0.65  # of the colour over the image
+BAND_PIXELS = 1 << 22  # blended at once
 # From amber to dark red: distinct on grey and on most colours, and ordered for colour-blind eyes.
 STOPS = np.array(
     [[255, 214, 64], [255, 150, 20], [232, 60, 20], [150, 0, 40]], dtype=np.float32
@@ -50,15 +51,21 @@ def overlay(
         anomaly_map: (H, W), in [0, 1].
         limits: Anomaly values where colour starts and where it is full; the same for all images.
     """
-    values = strength(anomaly_map, limits)
     pixels = np.array(image)
+    lines = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, lines):  # a large image would need many times its memory
+        _blend(pixels[top : top + lines], strength(anomaly_map[top : top + lines], limits))
+    return Image.fromarray(pixels)
+
+
+def _blend(pixels: NDArray[np.uint8], values: NDArray[np.float32]) -> None:
+    """Colour pixels (h, W, 3) in place, as strongly as ``values`` (h, W) say."""
     top, bottom, left, right = _bounds(values)
     part = values[top:bottom, left:right]  # most images are calm: blend only where there is colour
     share = (STRONGEST * np.sqrt(part))[..., None]
     region = pixels[top:bottom, left:right]
     blended = region * (1 - share) + colours(part) * share
     pixels[top:bottom, left:right] = (blended + 0.5).astype(np.uint8)
-    return Image.fromarray(pixels)
 
 
 def outlined(image: Image.Image, outlines: Iterable[Sequence[tuple[float, float]]]) -> Image.Image:
