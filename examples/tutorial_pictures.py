@@ -67,6 +67,8 @@ class Walk:
         """Take a picture once everything in sight is there."""
         self.page.mouse.move(1, 1)
         self.page.wait_for_timeout(400)
+        while not self.page.evaluate("[...document.images].every((one) => one.complete)"):
+            self.page.wait_for_timeout(50)
         path = self.out / f"{name}.jpg"
         self.page.screenshot(path=path, type="jpeg", quality=QUALITY)
 
@@ -107,6 +109,8 @@ class Walk:
         page.get_by_role("button", name="Calibrate from labels").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Name of the station").fill("Denim, loom 2")
+        dialog.get_by_label("False alarms").fill("5")
+        dialog.get_by_label("Review").fill("20")
         self.picture("calibrate")
         dialog.get_by_role("button", name="Calibrate").click()
         dialog.get_by_role("button", name="Use it for this batch").click()
