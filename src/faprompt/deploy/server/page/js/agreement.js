@@ -16,55 +16,39 @@ export function connectAgreement() {
 }
 
 function shown() {
-  const labelled = [...store.items.values()].filter(
-    (item) => item.label && item.image_score !== null,
-  );
-  if (!labelled.length) {
-    return [
-      el(
-        "p",
-        { class: "soft" },
-        "No image has a label. Press ",
-        el("kbd", {}, "o"),
-        " for OK and ",
-        el("kbd", {}, "n"),
-        " for NG on an image, or use “Select”.",
-      ),
-    ];
-  }
-  const verdict = (item) => store.verdict(item);
+  const scored = [...store.items.values()].filter((item) => item.image_score !== null);
   const groups = ROWS.map((row) => {
-    const items = labelled.filter((item) => item.label === row.label);
-    return { ...row, items, counts: tally(items, verdict) };
+    const items = scored.filter((item) => item.label === row.label);
+    return { ...row, items, counts: tally(items, (item) => store.verdict(item)) };
   });
-  const head = el(
-    "tr",
-    {},
-    el("th", { scope: "col" }, "Labels"),
-    el("th", { scope: "col" }, "all"),
-    VERDICTS.map((one) => el("th", { scope: "col" }, one)),
-  );
-  const body = groups.map(({ name, items, counts }) =>
-    el(
+  const labelled = groups.filter(({ items }) => items.length);
+  if (!labelled.length) return [invitation()];
+  const decided = labelled.some(({ counts }) => counts.OK + counts.UNSURE + counts.NG);
+  return [table(groups, decided), ...(decided ? labelled.map(note) : [])];
+}
+
+function invitation() {
+  const keys = [el("kbd", {}, "o"), " for OK and ", el("kbd", {}, "n"), " for NG on an image"];
+  return el("p", { class: "soft" }, "No image has a label. Press ", keys, ", or use “Select”.");
+}
+
+function table(groups, decided) {
+  const heads = ["Labels", "all", ...VERDICTS].map((name) => el("th", { scope: "col" }, name));
+  const row = ({ name, items, counts }) => {
+    const cells = [items.length, ...VERDICTS.map((one) => (decided ? counts[one] : "–"))];
+    return el(
       "tr",
       {},
       el("th", { scope: "row" }, name),
-      el("td", {}, items.length),
-      VERDICTS.map((one) => el("td", {}, counts[one])),
-    ),
-  );
-  const decided = labelled.some((item) => verdict(item));
-  const notes = decided ? groups.filter(({ items }) => items.length).map(note) : [];
-  return [
-    el("table", { class: "figures" }, el("thead", {}, head), el("tbody", {}, body)),
-    ...notes,
-  ];
+      cells.map((cell) => el("td", {}, cell)),
+    );
+  };
+  const body = el("tbody", {}, groups.map(row));
+  return el("table", { class: "figures" }, el("thead", {}, el("tr", {}, heads)), body);
 }
 
 function note({ items, counts, wrong, words }) {
-  return el(
-    "p",
-    { class: "soft" },
-    `${counts[wrong]} of ${plural(items.length, "image")} ${words}: ${percent(counts[wrong] / items.length)}`,
-  );
+  const share = percent(counts[wrong] / items.length);
+  const text = `${counts[wrong]} of ${plural(items.length, "image")} ${words}: ${share}`;
+  return el("p", { class: "soft" }, text);
 }

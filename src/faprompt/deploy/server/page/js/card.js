@@ -47,7 +47,7 @@ export class Card {
     this.image.addEventListener("error", () => this.box.classList.add("broken"));
   }
 
-  update(item, { verdict, heat, active, selected, position, size }) {
+  update(item, { name, verdict, heat, active, selected, position, size }) {
     const { node } = this;
     node.dataset.status = item.status;
     node.dataset.verdict = verdict ?? "";
@@ -65,7 +65,7 @@ export class Card {
     );
     text(this.verdict, verdict ? `${GLYPHS[verdict]} ${verdict}` : "");
     text(this.flag, item.label ? (item.label === "ok" ? "✓ OK" : "✕ NG") : "");
-    text(this.name, base(item.name));
+    text(this.name, name);
   }
 
   #picture(item, heat) {

@@ -14,7 +14,7 @@ const FORMATS = [
 export function connectExports() {
   const links = FORMATS.map(([format, name]) => ({
     format,
-    node: el("a", { class: "button", download: "", data: { format } }, name),
+    node: el("a", { class: "button small", download: "", data: { format } }, name),
   }));
   $("exports").append(...links.map(({ node }) => el("li", {}, node)));
   store.on("batch", () => {

@@ -39,6 +39,10 @@ export function area(region) {
 /** The name without its folders. */
 export const base = (name) => name.split("/").pop();
 
+/** The name as a batch shows it: a dropped folder that gave the batch its name is left out. */
+export const within = (name, batch) =>
+  name.startsWith(`${batch}/`) ? name.slice(batch.length + 1) : name;
+
 export const VERDICTS = ["OK", "UNSURE", "NG"];
 export const GLYPHS = { OK: "●", UNSURE: "◆", NG: "■" };
 export const LABELS = { ok: "OK", ng: "NG" };

@@ -2,6 +2,7 @@
 
 import { Card } from "./card.js";
 import { $, el, framed, throttled } from "./dom.js";
+import { within } from "./format.js";
 import { shown } from "./order.js";
 import { store } from "./store.js";
 
@@ -134,8 +135,13 @@ export class Grid {
       card.node.remove();
       this.cards.delete(id);
     }
-    for (const id of [...wanted].sort((a, b) => this.places.get(a) - this.places.get(b)))
-      this.#place(id);
+    let next = this.space.firstChild;
+    for (const id of [...wanted].sort((a, b) => this.places.get(a) - this.places.get(b))) {
+      const node = this.#place(id);
+      if (node !== next)
+        this.space.insertBefore(node, next); // readers follow the document's order
+      else next = node.nextSibling;
+    }
     if (this.active === null) this.node.removeAttribute("aria-activedescendant");
     else this.node.setAttribute("aria-activedescendant", `card-${this.active}`);
   }
@@ -143,12 +149,10 @@ export class Grid {
   #place(id) {
     const item = store.items.get(id);
     const position = this.places.get(id);
-    if (!item || position === undefined) return;
     let card = this.cards.get(id);
     if (!card) {
       card = new Card(id);
       this.cards.set(id, card);
-      this.space.append(card.node);
     }
     const x = (position % this.columns) * (this.side + GAP);
     const y = Math.floor(position / this.columns) * this.row;
@@ -157,6 +161,7 @@ export class Grid {
     style.height = `${this.row - GAP}px`;
     style.transform = `translate(${x}px, ${y}px)`;
     card.update(item, {
+      name: within(item.name, store.batch?.name),
       verdict: store.verdict(item),
       heat: store.heat,
       active: id === this.active,
@@ -164,6 +169,7 @@ export class Grid {
       position,
       size: this.ids.length,
     });
+    return card.node;
   }
 
   #emptiness() {

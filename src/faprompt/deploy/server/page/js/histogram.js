@@ -7,7 +7,7 @@ const BINS = 40;
 const WIDTH = 320;
 const HEIGHT = 110;
 const KINDS = ["ng", "none", "ok"]; // from the bottom up
-const NAMES = { ng: "labelled NG", none: "without a label", ok: "labelled OK" };
+const NAMES = { ng: "labelled NG", none: "no label", ok: "labelled OK" };
 
 export class Histogram {
   constructor(box, scale) {

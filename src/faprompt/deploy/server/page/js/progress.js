@@ -94,7 +94,7 @@ function refusals() {
       el(
         "summary",
         {},
-        `${plural(refused.length, "file was", "files were")} refused; the others are being scored`,
+        `${plural(refused.length, "file was", "files were")} refused; the others are not affected`,
       ),
       el("ul", {}, rows),
     ),

@@ -42,13 +42,14 @@ function row(batch) {
   const { counts } = batch;
   const model = store.models.find((one) => one.id === batch.model)?.name ?? "model not loaded";
   const station = store.stations.find((one) => one.id === batch.station)?.name;
+  const made = moment(batch.created);
   const parts = [
     plural(counts.done, "image"),
     counts.failed ? `${counts.failed} failed` : "",
     STATES[batch.status] ?? batch.status,
     model,
     station ? `station ${station}` : "",
-    moment(batch.created),
+    made === batch.name ? "" : made,
   ];
   const remove = el(
     "button",

@@ -57,48 +57,44 @@ function table() {
 }
 
 function row(station) {
-  const model = store.models.find((one) => one.id === station.model)?.name ?? "not loaded";
-  const remove = el(
-    "button",
-    { type: "button", class: "small", "aria-label": `Delete station ${station.name}` },
-    "Delete",
-  );
-  remove.addEventListener("click", () =>
-    attempt(async () => {
-      if (
-        !(await confirmed(
-          "Delete the station?",
-          `“${station.name}” goes; decisions already made stay.`,
-          "Delete",
-        ))
-      )
-        return;
-      await api.removeStation(station.id);
-      await loadLists();
-      show();
-    }),
-  );
-  const file = el(
-    "a",
-    {
-      class: "button small",
-      href: api.stationFile(station.id),
-      download: "",
-      "aria-label": `Download station ${station.name}`,
-    },
-    "File",
-  );
   const sure = station.confidence ? ` (${percent(station.confidence)} sure)` : "";
+  const cells = [
+    store.models.find((one) => one.id === station.model)?.name ?? "not loaded",
+    score(station.threshold),
+    score(station.review_threshold),
+    percent(station.false_alarms) + sure,
+    station.images ?? "–",
+    moment(station.created),
+  ];
   return el(
     "tr",
     {},
     el("th", { scope: "row" }, station.name),
-    el("td", {}, model),
-    el("td", {}, score(station.threshold)),
-    el("td", {}, score(station.review_threshold)),
-    el("td", {}, percent(station.false_alarms) + sure),
-    el("td", {}, station.images ?? "–"),
-    el("td", {}, moment(station.created)),
-    el("td", { class: "actions" }, file, remove),
+    cells.map((cell) => el("td", {}, cell)),
+    el("td", { class: "actions" }, actions(station)),
   );
+}
+
+function actions(station) {
+  const remove = async () => {
+    const text = `“${station.name}” goes; decisions already made stay.`;
+    if (!(await confirmed("Delete the station?", text, "Delete"))) return;
+    await api.removeStation(station.id);
+    await loadLists();
+    show();
+  };
+  const file = {
+    href: api.stationFile(station.id),
+    download: "",
+    "aria-label": `Download station ${station.name}`,
+  };
+  const button = {
+    type: "button",
+    "aria-label": `Delete station ${station.name}`,
+    onclick: () => attempt(remove),
+  };
+  return [
+    el("a", { class: "button small", ...file }, "File"),
+    el("button", { class: "small", ...button }, "Delete"),
+  ];
 }
