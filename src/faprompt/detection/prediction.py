@@ -17,6 +17,7 @@ from PIL import Image
 
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.detection import rendering
+from faprompt.detection.decision import Decision
 from faprompt.errors import FAPromptError
 
 OnError = Callable[[Any, FAPromptError], None]
@@ -39,6 +40,8 @@ class Prediction:
     """The image as it was seen: upright, RGB."""
     colour_limits: tuple[float, float] = field(repr=False)
     """Anomaly values at which colour starts and is full."""
+    decision: Decision | None = None
+    """OK, UNSURE or NG; None without a station."""
 
     def overlay(self) -> Image.Image:
         """The heat map over the image, on a colour scale that is the same for all images."""
@@ -68,6 +71,8 @@ class Engine(Generic[Pixels]):
     colour_limits: tuple[float, float]
     batch_size: int
     """Images at once, unless told."""
+    decide: Callable[[float], Decision] | None = None
+    """Judges an image score, where there is a station."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +138,5 @@ def _predictions(
                 milliseconds=elapsed,
                 image=item.image,
                 colour_limits=engine.colour_limits,
+                decision=engine.decide(one.image_score) if engine.decide else None,
             )

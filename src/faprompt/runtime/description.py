@@ -11,6 +11,8 @@ from faprompt.files import write_text
 FORMAT = "faprompt-export"
 FORMAT_VERSION = 1
 RECORD = "model.json"
+STATION = "station.json"
+"""Beside the model, where it is to decide."""
 MODEL_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 """Form of the graph to the file that a runtime is given; weights may lie beside it."""
 PRECISIONS = ("fp32", "fp16", "int8")
