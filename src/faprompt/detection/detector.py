@@ -21,9 +21,11 @@ from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.data.transforms import preprocess
 from faprompt.detection.areas import Areas
+from faprompt.detection.fitting import decider, station_for
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
 from faprompt.detection.references import ReferenceMemory, normalised
+from faprompt.detection.station import Station
 from faprompt.errors import CheckpointError, ConfigError
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt, Scores
@@ -61,6 +63,8 @@ class Detector:
         """Good images of the product to compare with; None: zero-shot."""
         self.device = backbone.clip.logit_scale.device
         self.batch_size = DEFAULT_BATCH[self.device.type]
+        self.station: Station | None = None
+        """Where decisions come from; see :meth:`use_station`."""
         with torch.inference_mode():
             self._text = network.static_text()
 
@@ -120,6 +124,32 @@ class Detector:
     def input_size(self) -> int:
         """S, side of the square input in pixels."""
         return self.header.input_size
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a station records of a model, and what names the origin of a score."""
+        return {
+            "model_sha256": self.checksum,
+            "backbone": self.header.backbone,
+            "precision": str(self.backbone.clip.logit_scale.dtype).removeprefix("torch."),
+            "input_size": self.input_size,
+        }
+
+    def score_settings(self, look: Look | None) -> dict[str, Any]:
+        """What changes scores beside the model: areas, tiling, references."""
+        found = look.settings() if look else {}
+        return found | ({"references_sha256": self.memory.digest} if self.memory else {})
+
+    def use_station(self, station: Station | str | Path) -> None:
+        """Decide OK, UNSURE or NG in all predictions that follow.
+
+        Args:
+            station: A station of this model, or its file.
+
+        Raises:
+            StationError: not a station, or one of another model.
+        """
+        self.station = station_for(station, self.identity)
 
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Tensor]:
         """One image as it is seen (RGB) and as the backbone reads it (3, S, S).
@@ -238,6 +268,7 @@ class Detector:
             batch_size=self.batch_size,
             grid=self.grid,
             input_size=self.input_size,
+            decide=decider(self.station, self.score_settings(look)),
         )
 
     def _see(

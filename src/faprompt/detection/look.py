@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from faprompt.detection.areas import Areas
 from faprompt.detection.tiling import Tiling
@@ -19,3 +20,12 @@ class Look:
     """Look by windows, for images much larger than the model's input; None: once at the whole."""
     watch: Callable[[int, int], None] | None = None
     """Called while windows are scored, with those done and all of the image at hand."""
+
+    def settings(self) -> dict[str, Any]:
+        """What of it changes scores, as plain values: those of other settings do not compare."""
+        found: dict[str, Any] = {}
+        if self.areas is not None:
+            found["areas"] = self.areas.digests()
+        if self.tiling is not None:
+            found["tiling"] = self.tiling.to_dict()
+        return found

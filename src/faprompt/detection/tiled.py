@@ -49,6 +49,7 @@ def predict_tiled(
             image=looked.picture,
             colour_limits=engine.colour_limits,
             responses=looked.seen.responses,
+            decision=engine.decide(looked.seen.image_score) if engine.decide else None,
         )
 
 
