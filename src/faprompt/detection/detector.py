@@ -256,10 +256,14 @@ class Detector:
         reading = Reading(
             batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
         )
-        return predict(source, self.engine(), reading, look)
+        return predict(source, self.engine(look), reading, look)
 
-    def engine(self) -> Engine[Tensor]:
-        """What this model has to offer for a stream of images."""
+    def engine(self, look: Look | None = None) -> Engine[Tensor]:
+        """What this model has to offer for a stream of images looked at in one way.
+
+        Raises:
+            StationError: its station was calibrated for another way.
+        """
         return Engine(
             read=lambda item, limit: self.read(item, max_pixels=limit),
             score=self._see,
