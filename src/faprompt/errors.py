@@ -4,6 +4,7 @@ FAPromptError
 ├── ConfigError       a setting is out of range, unknown, or contradicts another
 ├── WeightsError      backbone weights are missing, damaged, unsafe or of another model
 ├── CheckpointError   learned prompts are missing, damaged or belong to another backbone
+├── StationError      a station is missing, damaged or belongs to another model
 ├── DataError         an image, mask, manifest or data set folder cannot be used
 ├── MetricError       a metric was asked of values it is not defined for
 ├── OutputError       a result cannot be written where it was asked for
@@ -28,6 +29,10 @@ class WeightsError(FAPromptError):
 
 class CheckpointError(FAPromptError):
     """Learned prompts are missing, damaged or belong to another backbone."""
+
+
+class StationError(FAPromptError):
+    """A station is missing, damaged or belongs to another model."""
 
 
 class DataError(FAPromptError):

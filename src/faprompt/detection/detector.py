@@ -20,8 +20,10 @@ from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.data.transforms import preprocess
+from faprompt.detection.fitting import decider, station_for
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
+from faprompt.detection.station import Station
 from faprompt.errors import CheckpointError
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt, Scores
@@ -51,6 +53,8 @@ class Detector:
         """SHA-256 of the checkpoint file."""
         self.device = backbone.clip.logit_scale.device
         self.batch_size = DEFAULT_BATCH[self.device.type]
+        self.station: Station | None = None
+        """Where decisions come from; see :meth:`use_station`."""
         with torch.inference_mode():
             self._text = network.static_text()
 
@@ -91,6 +95,27 @@ class Detector:
     def input_size(self) -> int:
         """S, side of the square input in pixels."""
         return self.header.input_size
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a station records of a model, and what names the origin of a score."""
+        return {
+            "model_sha256": self.checksum,
+            "backbone": self.header.backbone,
+            "precision": str(self.backbone.clip.logit_scale.dtype).removeprefix("torch."),
+            "input_size": self.input_size,
+        }
+
+    def use_station(self, station: Station | str | Path) -> None:
+        """Decide OK, UNSURE or NG in all predictions that follow.
+
+        Args:
+            station: A station of this model, or its file.
+
+        Raises:
+            StationError: not a station, or one of another model.
+        """
+        self.station = station_for(station, self.identity)
 
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Tensor]:
         """One image as it is seen (RGB) and as the backbone reads it (3, S, S).
@@ -187,6 +212,7 @@ class Detector:
             colour_limits=self.header.colour_limits,
             batch_size=self.batch_size,
             grid=self.grid,
+            decide=decider(self.station),
         )
         reading = Reading(
             batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error

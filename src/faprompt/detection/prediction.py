@@ -19,6 +19,7 @@ from PIL import Image
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.detection import rendering
 from faprompt.detection.areas import counting_patches
+from faprompt.detection.decision import Decision
 from faprompt.detection.look import Look
 from faprompt.errors import DataError, FAPromptError
 
@@ -46,6 +47,8 @@ class Prediction:
     responses: NDArray[np.float32] | None = field(default=None, repr=False)
     """(K, G, G): share of each abnormality prompt in the response of every patch, adding up to 1;
     None unless asked for (``Look.responses``)."""
+    decision: Decision | None = None
+    """OK, UNSURE or NG; None without a station."""
 
     def overlay(self) -> Image.Image:
         """The heat map over the image, on a colour scale that is the same for all images."""
@@ -91,6 +94,8 @@ class Engine(Generic[Pixels]):
     """Images at once, unless told."""
     grid: int
     """G, patches along a side of the input."""
+    decide: Callable[[float], Decision] | None = None
+    """Judges an image score, where there is a station."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,7 @@ def _predictions(
                 image=item.image,
                 colour_limits=engine.colour_limits,
                 responses=one.responses,
+                decision=engine.decide(one.image_score) if engine.decide else None,
             )
 
 
