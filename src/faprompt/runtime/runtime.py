@@ -129,6 +129,7 @@ class Runtime:
         self,
         source: "str | Path | Image.Image | NDArray[Any] | Tensor",
         *,
+        max_pixels: int = MAX_PIXELS,
         look: Look | None = None,
     ) -> Prediction: ...
 
@@ -164,7 +165,7 @@ class Runtime:
             max_pixels: Width times height that is still decoded.
             on_error: Called with an unusable item of a stream and its error; the stream goes on.
                 Without it the error is raised.
-            look: What counts of the images, and what else to tell of them.
+            look: What counts of the images, whether to look by windows, and what else to tell.
 
         Returns:
             A prediction; for an iterable a generator of predictions in its order, in bounded
@@ -180,6 +181,7 @@ class Runtime:
             colour_limits=self.description.colour_limits,
             batch_size=self.batch_size,
             grid=self.grid,
+            input_size=self.input_size,
             decide=decider(self.station),
         )
         reading = Reading(
