@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test lint check clean
+.PHONY: demo test browser lint check clean
 
 .venv/runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -26,12 +26,16 @@ demo: .venv/runtime
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Chromium: the one that CHROMIUM names, or the one on the PATH; without any this fails.
+browser: .venv/dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/browser
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test
+check: lint test browser
 
 clean:
 	rm -rf .venv demo_out
