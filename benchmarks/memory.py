@@ -96,7 +96,7 @@ def noise(count: int) -> Iterator[np.ndarray]:
         yield rng.integers(0, 255, (600, 800, 3), dtype=np.uint8)
 
 
-def _fresh(function: Callable[..., None], *values: Any) -> SpawnProcess:
+def fresh(function: Callable[..., None], *values: Any) -> SpawnProcess:
     """The function, started in a process that has nothing in memory yet."""
     process = multiprocessing.get_context("spawn").Process(target=function, args=values)
     process.start()
@@ -113,11 +113,11 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         weights, prompts = f"{name}/weights.safetensors", f"{name}/prompts.safetensors"
-        _fresh(write_weights, weights, options.file).join()
-        _fresh(write_prompts, prompts, weights).join()
+        fresh(write_weights, weights, options.file).join()
+        fresh(write_prompts, prompts, weights).join()
         for precision in options.precision:
             queue = multiprocessing.get_context("spawn").Queue()
-            process = _fresh(use, queue, (prompts, weights), precision, options.images)
+            process = fresh(use, queue, (prompts, weights), precision, options.images)
             rows += [queue.get(timeout=600) for _ in options.images]
             process.join()
     report(f"{BACKBONE}, memory, weights in {options.file}", rows, options.json)

@@ -7,17 +7,34 @@ from faprompt.errors import FAPromptError
 
 if TYPE_CHECKING:
     from faprompt.data.datasets import load_dataset
+    from faprompt.detection.areas import Areas
     from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import evaluate
+    from faprompt.detection.look import Look
     from faprompt.detection.prediction import Prediction
+    from faprompt.detection.regions import Region, find_regions
 
 __version__ = "0.1.0"
-__all__ = ["Detector", "FAPromptError", "Prediction", "evaluate", "load_dataset"]
+__all__ = [
+    "Areas",
+    "Detector",
+    "FAPromptError",
+    "Look",
+    "Prediction",
+    "Region",
+    "evaluate",
+    "find_regions",
+    "load_dataset",
+]
 
 _HOMES = {
+    "Areas": "detection.areas",
     "Detector": "detection.detector",
+    "Look": "detection.look",
     "Prediction": "detection.prediction",
+    "Region": "detection.regions",
     "evaluate": "detection.evaluation",
+    "find_regions": "detection.regions",
     "load_dataset": "data.datasets",
 }
 

@@ -98,6 +98,59 @@ def test_predict_takes_a_list_on_standard_input(
     assert sorted(p.name for p in (tmp_path / "out" / "maps").iterdir()) == ["0.png", "1.png"]
 
 
+def test_regions_areas_and_their_files(model: list[str], parts: Path, tmp_path: Path) -> None:
+    args = ["--regions", "--pixel-threshold", "0.01", "--mm-per-pixel", "2", *model]
+    roi = ["--roi", "0,0 20,0 20,20 0,20", "--ignore", "0,0 5,0 5,40 0,40"]
+    result = run("predict", parts, "--out", tmp_path / "out", *args, *roi)
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in (tmp_path / "out" / "regions.jsonl").open()]
+    assert len(rows) == 4
+    for row in rows:
+        (region,) = row["regions"]  # all that counts is above so low a threshold
+        assert (region["box"], region["area_mm2"]) == ([5, 0, 15, 20], 300 * 4)
+        assert len(region["prompts"]) == 10
+        assert sum(share for _, share in region["prompts"]) == pytest.approx(1, abs=1e-4)
+    coco = json.loads((tmp_path / "out" / "regions.coco.json").read_text())
+    assert len(coco["images"]) == len(coco["annotations"]) == 4
+    again = run("predict", parts, "--out", tmp_path / "out", *args, *roi)
+    assert "4 images were done before; 0 to do" in again.stderr
+    other = run("predict", parts, "--out", tmp_path / "out", *args, *roi[:2])
+    assert "areas was " in str(other.exception)
+
+
+def test_references_are_compared_with_and_recorded(
+    model: list[str], parts: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(5).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    (tmp_path / "good").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "good" / "a.png")
+    reference = ["--reference", tmp_path / "good", *model]
+    result = run("predict", parts, "--out", tmp_path / "few", *reference)
+    assert result.exit_code == 0, result.output
+    run("predict", parts, "--out", tmp_path / "zero", *model)
+    few, zero = (
+        {row["path"]: row["image_score"] for row in map(json.loads, (folder).open())}
+        for folder in (tmp_path / f"{name}/predictions.jsonl" for name in ("few", "zero"))
+    )
+    assert few.keys() == zero.keys()
+    assert all(few[path] != zero[path] for path in few)
+    assert "references_sha256" in json.loads((tmp_path / "few/run.json").read_text())
+    assert "references_sha256" not in json.loads((tmp_path / "zero/run.json").read_text())
+    mixed = run("predict", parts, "--out", tmp_path / "few", *model)
+    assert "references_sha256 was " in str(mixed.exception)
+    measured = run("evaluate", "--data", parts, "--json", tmp_path / "e.json", *reference)
+    assert measured.exit_code == 0, measured.output
+    assert json.loads((tmp_path / "e.json").read_text())["reference"] == str(tmp_path / "good")
+    same = run("evaluate", "--data", parts, "--reference", parts / "normal", *model)
+    assert "is also to be evaluated" in str(same.exception)
+
+
+def test_region_options_need_regions(parts: Path) -> None:
+    result = run("predict", parts, "--min-area", "4")
+    assert result.exit_code == 2
+    assert "--min-area needs --regions" in result.stderr
+
+
 def test_evaluate_prints_a_table_and_writes_json(
     model: list[str], parts: Path, tmp_path: Path
 ) -> None:
@@ -117,6 +170,7 @@ def test_evaluate_prints_a_table_and_writes_json(
     [
         (["predict", "x.png", "--model", "none.safetensors"], "no such checkpoint"),
         (["evaluate", "--data", "no/such/folder"], "not found"),
+        (["predict", "x.png", "--roi", "1,1 2,2"], "2 different corners; needed are 3"),
         (["predict", "x.png", "--device", "tpu"], "device must be auto, cpu, cuda"),
         (["evaluate", "--data", ".", "--precision", "fp8"], "precision must be auto, fp32 or bf16"),
     ],

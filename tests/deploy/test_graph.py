@@ -55,6 +55,28 @@ def test_one_graph_takes_any_number_of_images(
         assert max(differences(detector, session, pixels(count, seed=count))) < 1e-5
 
 
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_areas_and_responses_are_inside(
+    engine: str, detector: Detector, graph: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    write_openvino(graph[0], tmp_path / "model.xml", half=False)
+    path = graph[0] if engine == "onnx" else tmp_path / "model.xml"
+    session = (
+        onnx_session(path, device="cpu", threads=1)
+        if engine == "onnx"
+        else openvino_session(path, device="cpu", threads=1, precision="fp32")
+    )
+    batch, keep = pixels(3), torch.rand(3, 16, generator=torch.Generator().manual_seed(2)) > 0.5
+    keep[1] = False
+    keep[1, 5] = True  # far fewer than the prior takes
+    dual = detector.backbone.clip.visual.dual(batch)
+    scores = detector.network(dual.image, dual.patches(), keep=keep, responses=True)
+    maps = scores.anomaly_map(64, blur_sigma=detector.network.config.blur_sigma)
+    found = session(batch.numpy(), keep.numpy())
+    for value, expected in zip(found, (scores.image_score, maps, scores.responses), strict=True):
+        np.testing.assert_allclose(value, expected, atol=1e-5)
+
+
 def test_both_rounds_are_inside(detector: Detector, graph: tuple[Path, list[str]]) -> None:
     """The prior differs from image to image, and with it what the second round says."""
     batch = pixels(4)

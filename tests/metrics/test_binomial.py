@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from faprompt.errors import MetricError
-from faprompt.metrics.binomial import binomial_tails, clopper_pearson
+from faprompt.metrics.binomial import beta_quantile, binomial_tails, clopper_pearson
 
 
 @pytest.mark.parametrize("rate", [0, 1e-6, 0.01, 0.3, 0.5, 0.999, 1])
@@ -44,3 +44,14 @@ def test_impossible_counts_are_refused(count: int, number: int) -> None:
 def test_impossible_rates_are_refused() -> None:
     with pytest.raises(MetricError, match=r"rate 1\.5"):
         binomial_tails(3, 1.5)
+
+
+@pytest.mark.parametrize("chance", [1e-6, 0.025, 0.5, 0.975])
+@pytest.mark.parametrize(("a", "b"), [(1, 1), (1, 99), (10, 3), (56, 504)])
+def test_quantiles_of_beta_are_those_of_scipy(chance: float, a: int, b: int) -> None:
+    assert beta_quantile(chance, a, b) == pytest.approx(stats.beta.ppf(chance, a, b), rel=1e-9)
+
+
+def test_impossible_beta_laws_are_refused() -> None:
+    with pytest.raises(MetricError, match=r"Beta\(0, 3\)"):
+        beta_quantile(0.5, 0, 3)

@@ -14,6 +14,9 @@ import torch
 from graphs import MEAN, SIDE, STD, simple_scores, write_simple_model
 from PIL import Image
 
+from faprompt.detection.areas import Areas
+from faprompt.detection.look import Look
+from faprompt.detection.tiling import Tiling
 from faprompt.errors import CheckpointError, ConfigError, DataError
 from faprompt.runtime import Runtime
 from faprompt.runtime.pixels import preprocess, to_original
@@ -31,8 +34,16 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 from faprompt.runtime import Runtime
-prediction = Runtime.load(sys.argv[1], threads=1).predict(sys.argv[2])
+from faprompt.detection.areas import Areas
+from faprompt.detection.look import Look
+from faprompt.detection.regions import find_regions
+runtime = Runtime.load(sys.argv[1], threads=1)
+prediction = runtime.predict(sys.argv[2])
 prediction.overlay()
+look = Look(areas=Areas.parse(["0,0 9,0 9,9 0,9"]), responses=True)
+masked = runtime.predict(sys.argv[2], look=look)
+(region,) = find_regions(masked.anomaly_map, 1e-6, responses=masked.responses)
+assert (region.box, len(region.prompts)) == ((0, 0, 9, 9), 1)
 assert not {"torch", "cv2"} & set(sys.modules)
 print(prediction.image_score)
 """
@@ -117,9 +128,31 @@ def test_it_runs_where_there_is_no_torch(folder: Path, tmp_path: Path) -> None:
     assert float(done.stdout) == pytest.approx(expected(IMAGES[2])[0], abs=1e-6)
 
 
+def test_it_looks_by_windows_as_the_detector_does(runtime: Runtime) -> None:
+    found = runtime.predict(IMAGES[0], look=Look(tiling=Tiling(tile=20)))
+    assert found.anomaly_map.shape == (20, 31)
+    windows = [IMAGES[0].crop((left, 0, left + 20, 20)) for left in (0, 11)]
+    scores = [runtime.predict(window).image_score for window in windows]
+    assert found.image_score == pytest.approx(max(scores), abs=1e-6)
+    first, second = (runtime.predict(window).anomaly_map for window in windows)
+    np.testing.assert_allclose(found.anomaly_map[:, :11], first[:, :11], atol=1e-6)
+    np.testing.assert_allclose(found.anomaly_map[:, 20:], second[:, 9:], atol=1e-6)
+
+
 def test_pixels_of_another_shape_are_refused(runtime: Runtime) -> None:
     with pytest.raises(ConfigError, match=r"shape \(1, 3, 8, 8\); needed is \(B, 3, S, S\) with S"):
         runtime.score(np.zeros((1, 3, 8, 8), np.float32))
+
+
+def test_areas_reach_the_graph_and_its_responses_come_back(runtime: Runtime) -> None:
+    """The images are 31 x 20, the grid 4 x 4; the simple graph responds where a patch counts."""
+    look = Look(areas=Areas.parse(ignore=["16,0 31,0 31,20 16,20"]), responses=True)
+    for found in runtime.predict(IMAGES, look=look, batch_size=2):
+        assert found.responses is not None
+        assert found.responses.tolist() == [[[1, 1, 1, 0]] * 4]  # the third has a column left
+        assert not found.anomaly_map[:, 16:].any()
+        assert found.anomaly_map[:, :16].all()
+    assert runtime.predict(IMAGES[0]).responses is None
 
 
 def test_an_unknown_device_is_named_with_the_known_ones(folder: Path) -> None:

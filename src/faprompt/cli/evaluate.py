@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options
+from faprompt.cli import options, tiling
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
@@ -37,11 +37,19 @@ def evaluate(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    reference: options.Reference = None,
+    tile: tiling.Tile = None,
+    overlap: tiling.Overlap = None,
+    smallest_defect: tiling.SmallestDefect = None,
+    whole: tiling.Whole = False,
 ) -> None:
     """Measure a model on a labelled data set: per class, and the mean.
 
     Example: faprompt evaluate --data ./parts --model runs/x/best.safetensors
     """
+    windows = tiling.TilingRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
+    ).tiling(reference=reference)
     from rich.console import Console
     from rich.progress import Progress
 
@@ -51,14 +59,17 @@ def evaluate(
     from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import Settings
     from faprompt.detection.evaluation import evaluate as run
+    from faprompt.detection.references import by_class
 
     detector = Detector.load(model, weights=weights, device=device, precision=precision)
-    settings = Settings(fpr_limit=fpr_limit, batch_size=batch_size, workers=workers)
+    chosen = by_class(detector, dataset, reference) if reference else detector
+    settings = Settings(fpr_limit=fpr_limit, batch_size=batch_size, workers=workers, tiling=windows)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
-        evaluation = run(detector, dataset, settings, progress=lambda n: progress.advance(task, n))
+        evaluation = run(chosen, dataset, settings, progress=lambda n: progress.advance(task, n))
     if json_file:
-        about = {"model": model, "fpr_limit": fpr_limit}
+        about = {"model": model, "fpr_limit": fpr_limit, "reference": reference}
+        about |= tiling.recorded(windows)
         _write(json_file, evaluation, detector, about=about, dataset=dataset)
     _show(evaluation, f"{dataset.name} ({dataset.layout}), model {model}")
     if evaluation.unreadable:
@@ -91,6 +102,7 @@ def _write(
             "sha256": dataset.content_hash() if not evaluation.unreadable else None,
         },
         "fpr_limit": about["fpr_limit"],
+        **{name: about[name] for name in ("reference", "tiling") if about.get(name)},
         "versions": library_versions(),
     }
     write_text(path, json.dumps(values, indent=2) + "\n")

@@ -20,6 +20,10 @@ Weights = Annotated[
     typer.Option(help="The backbone's weights: a file, a folder or a hub id. tiny needs none."),
 ]
 Model = Annotated[str, typer.Option(help="tiny, or a checkpoint written by train.")]
+Reference = Annotated[
+    str | None,
+    typer.Option(help="Folder of a few good images to compare with (few-shot); else zero-shot."),
+]
 
 DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
 

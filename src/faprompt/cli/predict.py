@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options
+from faprompt.cli import options, predict_regions, tiling
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from faprompt.data.listing import Listed
     from faprompt.detection.detector import Detector
+    from faprompt.detection.look import Look
     from faprompt.detection.outputs import PredictionFolder
+    from faprompt.detection.prediction import Prediction
+    from faprompt.detection.region_files import RegionFolder
 
 Paths = Annotated[
     list[str],
@@ -41,30 +46,61 @@ def predict(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    regions: predict_regions.Regions = False,
+    pixel_threshold: predict_regions.PixelThreshold = None,
+    min_area: predict_regions.MinArea = 0,
+    mm_per_pixel: predict_regions.MmPerPixel = None,
+    roi: predict_regions.Roi = None,
+    ignore: predict_regions.Ignore = None,
+    reference: options.Reference = None,
+    tile: tiling.Tile = None,
+    overlap: tiling.Overlap = None,
+    smallest_defect: tiling.SmallestDefect = None,
+    whole: tiling.Whole = False,
 ) -> None:
     """Find and locate anomalies: a score and a heat map per image.
 
     Example: faprompt predict ./photos --out results
     """
+    asked = predict_regions.RegionRequest(
+        wanted=regions,
+        pixel_threshold=pixel_threshold,
+        min_area=min_area,
+        mm_per_pixel=mm_per_pixel,
+    )
+    windows = tiling.TilingRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
+    ).tiling(reference=reference)
     from faprompt.data.listing import list_images
 
+    areas = predict_regions.parse_areas(roi, ignore)
     listed = list_images(paths, _standard_input(), exclude=out)
     from faprompt.detection.detector import Detector
+    from faprompt.detection.look import Look
     from faprompt.detection.outputs import PredictionFolder
+    from faprompt.detection.region_files import RegionFolder
 
     detector = Detector.load(model, weights=weights, device=device, precision=precision)
+    detector = predict_regions.with_references(detector, reference, areas)
+    wanted = asked.settings(detector.header.colour_limits)
     settings = {
         "model": model,
         "model_sha256": detector.checksum,
         "backbone": detector.header.backbone,
         "precision": str(detector.backbone.clip.logit_scale.dtype).removeprefix("torch."),
+        **predict_regions.recorded(areas, wanted, detector.memory),
+        **tiling.recorded(windows),
     }
     folder = PredictionFolder.open(out, settings, map_format=map_format if maps else None)
     run = _Run(detector, folder, listed, max_pixels=max_pixels)
+    run.look = Look(areas=areas, responses=regions, tiling=windows, watch=run.watch)
+    run.regions = RegionFolder(out, wanted, done=folder.rows) if wanted else None
     try:
         run.go(batch_size, workers)
     finally:
         folder.finish()
+        if run.regions:
+            run.regions.finish()
     run.report()
     if run.failed:
         raise typer.Exit(1)
@@ -86,6 +122,7 @@ class _Run:
         max_pixels: int,
     ) -> None:
         from rich.console import Console
+        from rich.progress import Progress
 
         self.detector, self.folder = detector, folder
         self.max_pixels = max_pixels
@@ -93,13 +130,15 @@ class _Run:
         self.pending = list(folder.pending(listed))
         self.names = {str(item.path): item.name for item in listed}
         self.errors = Console(stderr=True)
+        self.progress = Progress(console=self.errors, transient=True)
+        self._windows: TaskID | None = None
+        self.look: Look | None = None
+        self.regions: RegionFolder | None = None
         self.failed = 0
         self.seconds = 0.0
 
     def go(self, batch_size: int | None, workers: int) -> None:
         """Score, write, show progress; an unusable image is reported and left out."""
-        from rich.progress import track
-
         done = len(self.listed) - len(self.pending)
         if done:
             self.errors.print(f"{done} images were done before; {len(self.pending)} to do")
@@ -110,16 +149,33 @@ class _Run:
             workers=workers,
             max_pixels=self.max_pixels,
             on_error=self._failed,
+            look=self.look,
         )
-        for prediction in track(
-            stream,
-            description="predicting",
-            total=len(self.pending),
-            console=self.errors,
-            transient=True,
-        ):
-            self.folder.add(prediction, self.names[str(prediction.path)])
+        with self.progress:
+            for prediction in self.progress.track(
+                stream, description="predicting", total=len(self.pending)
+            ):
+                self._write(prediction)
         self.seconds = time.perf_counter() - started
+
+    def watch(self, done: int, total: int) -> None:
+        """Show how far the windows of one image are."""
+        if self._windows is None:
+            self._windows = self.progress.add_task("windows", total=total)
+        self.progress.update(self._windows, completed=done, total=total)
+
+    def _write(self, prediction: "Prediction") -> None:
+        name, overlay = self.names[str(prediction.path)], None
+        if self.regions:
+            from faprompt.detection.rendering import outlined
+
+            found = self.regions.add(prediction, name)  # before the row, which says: done
+            if self.folder.map_format:
+                picture = prediction.overlay()
+                scale = picture.width / prediction.size[0]  # very large images are shown reduced
+                outlines = ([(x * scale, y * scale) for x, y in r.polygon] for r in found)
+                overlay = outlined(picture, outlines)
+        self.folder.add(prediction, name, overlay=overlay)
 
     def _failed(self, source: Any, error: Any) -> None:
         self.failed += 1

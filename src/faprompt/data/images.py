@@ -89,7 +89,8 @@ def opened(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Ima
             if image.width * image.height > max_pixels:
                 raise DataError(
                     f"{image.width} x {image.height} pixels are more than the limit of "
-                    f"{max_pixels}; scale it down, cut it into tiles or raise the limit"
+                    f"{max_pixels}; save it as TIFF and look at it by windows (--tile), scale it "
+                    "down, or raise the limit"
                 )
             yield image
     except DataError as error:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faprompt.errors import ConfigError, DataError
-from faprompt.metrics.binomial import binomial_tails, clopper_pearson
+from faprompt.metrics.binomial import beta_quantile, binomial_tails, clopper_pearson
 
 REVIEW_FACTOR = 10
 """The review rate is this many times the false-alarm rate, unless told."""
@@ -60,6 +60,7 @@ def default_review_rate(false_alarms: float) -> float:
         >>> default_review_rate(0.01), default_review_rate(0.2), default_review_rate(0.6)
         (0.1, 0.5, 0.6)
     """
+    _check_share("false_alarms", false_alarms)
     # In decimals, as it was typed: 10 * 0.07 is 0.7000000000000001 in floating point.
     tenfold = float(REVIEW_FACTOR * Fraction(str(false_alarms)))
     return max(false_alarms, min(tenfold, LARGEST_REVIEW_RATE))
@@ -108,6 +109,31 @@ def images_needed(rate: float, *, confidence: float | None = None) -> int:
     # One above must be likely enough: 1 - (1 - rate)^n >= confidence.
     sure = math.log1p(-confidence + _ROUNDING) / math.log1p(-rate)
     return max(average, math.ceil(sure))
+
+
+def likely_rates(
+    number: int, rate: float, *, confidence: float | None = None
+) -> tuple[float, float]:
+    """Between which rates the true one of a single calibration lies, 95 times in 100.
+
+    The central interval of Beta(m, n + 1 - m), which holds for scores without ties; ties make the
+    true rate smaller. Who must not rely on luck asks for a confidence.
+
+    Args:
+        number: n, enough of them: see :func:`images_needed`.
+        rate: As asked for.
+        confidence: As asked for.
+
+    Example:
+        >>> [round(x, 4) for x in likely_rates(99, 0.01)]
+        [0.0003, 0.0366]
+    """
+    allowed = allowed_above(number, rate, confidence=confidence)
+    if not allowed:
+        raise DataError(_too_few(number, rate, confidence))
+    rest = (1 - INTERVAL_CONFIDENCE) / 2
+    low, high = (beta_quantile(p, allowed, number + 1 - allowed) for p in (rest, 1 - rest))
+    return low, high
 
 
 def threshold_for(scores: ArrayLike, rate: float, *, confidence: float | None = None) -> float:

@@ -55,8 +55,8 @@ def outline(runs: Runs, following: Sequence[int], first_run: int) -> list[Point]
         first_run: Its left edge lies on the outer outline, never on a hole's.
 
     Returns:
-        Corners (x, y), clockwise as seen; the last is the first again. It never crosses or touches
-        itself.
+        Corners (x, y), clockwise as seen, from the upper left of the first run on; the last is the
+        first again. The outline never crosses or touches itself.
     """
     ring = [2 * first_run]
     while (edge := following[ring[-1]]) != ring[0]:
@@ -66,8 +66,8 @@ def outline(runs: Runs, following: Sequence[int], first_run: int) -> list[Point]
     x = np.where(right == 1, runs.end[run], runs.start[run])
     tail, head = runs.row[run] + 1 - right, runs.row[run] + right
     corners = np.stack([np.stack([x, tail], axis=1), np.stack([x, head], axis=1)], axis=1)
-    points = _without_straight(corners.reshape(-1, 2))
-    return _closed(_necks(points))
+    points = np.roll(corners.reshape(-1, 2), -1, axis=0)  # from the upper left corner on
+    return _closed(_necks(_without_straight(points)))
 
 
 def _without_straight(points: Ints) -> Ints:

@@ -20,9 +20,13 @@ from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.data.transforms import preprocess
+from faprompt.detection.areas import Areas
+from faprompt.detection.fitting import decider, station_for
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
-from faprompt.errors import CheckpointError
+from faprompt.detection.references import ReferenceMemory, normalised
+from faprompt.detection.station import Station
+from faprompt.errors import CheckpointError, ConfigError
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt, Scores
 
@@ -42,15 +46,25 @@ class Detector:
     """
 
     def __init__(
-        self, network: FAPrompt, backbone: Backbone, header: Header, *, checksum: str = ""
+        self,
+        network: FAPrompt,
+        backbone: Backbone,
+        header: Header,
+        *,
+        checksum: str = "",
+        memory: ReferenceMemory | None = None,
     ) -> None:
         self.network = network
         self.backbone = backbone
         self.header = header
         self.checksum = checksum
         """SHA-256 of the checkpoint file."""
+        self.memory = memory
+        """Good images of the product to compare with; None: zero-shot."""
         self.device = backbone.clip.logit_scale.device
         self.batch_size = DEFAULT_BATCH[self.device.type]
+        self.station: Station | None = None
+        """Where decisions come from; see :meth:`use_station`."""
         with torch.inference_mode():
             self._text = network.static_text()
 
@@ -62,6 +76,7 @@ class Detector:
         weights: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
+        references: Iterable[Any] | None = None,
     ) -> Self:
         """Load prompts and the backbone they were learned on.
 
@@ -70,6 +85,7 @@ class Detector:
             weights: The backbone's weights: file, folder or hub id; see ``load_backbone``.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             precision: ``auto``, ``fp32`` or ``bf16``.
+            references: See :meth:`with_references`; None: zero-shot.
 
         Raises:
             CheckpointError: the checkpoint is missing, damaged or of another backbone.
@@ -85,12 +101,50 @@ class Detector:
         network = build_network(header, state, backbone, path=path)
         from faprompt.data.hashing import content_hash
 
-        return cls(network, backbone, header, checksum=content_hash(path))
+        detector = cls(network, backbone, header, checksum=content_hash(path))
+        return detector if references is None else detector.with_references(references)
+
+    def with_references(self, sources: Iterable[Any], *, areas: Areas | None = None) -> Self:
+        """The same detector with a memory of good images; this one stays zero-shot.
+
+        Args:
+            sources: Good images of one product, in any form that ``predict`` reads.
+            areas: What of them counts.
+
+        Raises:
+            DataError: there are none, or one cannot be used.
+            ConfigError: there are too many.
+        """
+        memory = ReferenceMemory.of(self, sources, areas=areas)
+        return type(self)(
+            self.network, self.backbone, self.header, checksum=self.checksum, memory=memory
+        )
 
     @property
     def input_size(self) -> int:
         """S, side of the square input in pixels."""
         return self.header.input_size
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a station records of a model, and what names the origin of a score."""
+        return {
+            "model_sha256": self.checksum,
+            "backbone": self.header.backbone,
+            "precision": str(self.backbone.clip.logit_scale.dtype).removeprefix("torch."),
+            "input_size": self.input_size,
+        }
+
+    def use_station(self, station: Station | str | Path) -> None:
+        """Decide OK, UNSURE or NG in all predictions that follow.
+
+        Args:
+            station: A station of this model, or its file.
+
+        Raises:
+            StationError: not a station, or one of another model.
+        """
+        self.station = station_for(station, self.identity)
 
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Tensor]:
         """One image as it is seen (RGB) and as the backbone reads it (3, S, S).
@@ -116,18 +170,26 @@ class Detector:
         return scores.image_score.cpu(), maps
 
     @torch.inference_mode()
+    def patch_features(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels (B, 3, S, S) to patch features (B, L, D), L2-normalised, fp32."""
+        return normalised(self.backbone.clip.visual.dual(moved(pixels, self.device)).patches())
+
+    @torch.inference_mode()
     def _score(
         self, pixels: Tensor, *, keep: Tensor | None = None, responses: bool = False
     ) -> tuple[Scores, Tensor]:
         """Scores, and maps (B, S, S) on the CPU."""
         dual = self.backbone.clip.visual.dual(moved(pixels, self.device))
+        patches = dual.patches()
         scores = self.network(
             dual.image,
-            dual.patches(),
+            patches,
             text=self._text,
             keep=None if keep is None else keep.to(self.device),
             responses=responses,
         )
+        if self.memory is not None:
+            scores = self.memory.joined(scores, normalised(patches))
         maps = scores.anomaly_map(self.input_size, blur_sigma=self.network.config.blur_sigma)
         return scores, maps.cpu()
 
@@ -136,6 +198,7 @@ class Detector:
         self,
         source: str | Path | Image.Image | NDArray[Any] | Tensor,
         *,
+        max_pixels: int = MAX_PIXELS,
         look: Look | None = None,
     ) -> Prediction: ...
 
@@ -171,7 +234,7 @@ class Detector:
             max_pixels: Width times height that is still decoded.
             on_error: Called with an unusable item of a stream and its error; the stream goes on.
                 Without it the error is raised.
-            look: What counts of the images, and what else to tell of them.
+            look: What counts of the images, whether to look by windows, and what else to tell.
 
         Returns:
             A prediction; for an iterable a generator of predictions in its order, in bounded
@@ -180,18 +243,28 @@ class Detector:
         Raises:
             DataError: an image cannot be used.
         """
-        engine = Engine(
+        if self.memory is not None and look is not None and look.tiling is not None:
+            raise ConfigError(
+                "references are patches of whole images, windows show them at another scale: use "
+                "one of them"
+            )
+        reading = Reading(
+            batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
+        )
+        return predict(source, self.engine(), reading, look)
+
+    def engine(self) -> Engine[Tensor]:
+        """What this model has to offer for a stream of images."""
+        return Engine(
             read=lambda item, limit: self.read(item, max_pixels=limit),
             score=self._see,
             to_original=to_original,
             colour_limits=self.header.colour_limits,
             batch_size=self.batch_size,
             grid=self.grid,
+            input_size=self.input_size,
+            decide=decider(self.station),
         )
-        reading = Reading(
-            batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
-        )
-        return predict(source, engine, reading, look)
 
     def _see(
         self,

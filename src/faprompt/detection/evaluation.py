@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, stack
 
+from faprompt.data.images import MAX_PIXELS
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset, Sample
+from faprompt.detection.prediction import Reading
 from faprompt.detection.spool import MapSpool
+from faprompt.detection.tiled_samples import look_at_samples
+from faprompt.detection.tiling import Tiling
 from faprompt.errors import DataError, FAPromptError, MetricError
 from faprompt.metrics.pixel import FPR_LIMIT, PixelResult, pixel_metrics
 from faprompt.metrics.ranking import auroc, average_precision, f1_max
@@ -126,10 +130,12 @@ class Settings:
     fpr_limit: float = FPR_LIMIT
     batch_size: int | None = None
     workers: int = 2
+    tiling: Tiling | None = None
+    """Look by windows; pixel metrics then are of the merged map, brought to input size."""
 
 
 def evaluate(
-    detector: Evaluated,
+    detector: Evaluated | Mapping[str, Evaluated],
     dataset: Dataset,
     settings: Settings | None = None,
     *,
@@ -138,7 +144,7 @@ def evaluate(
     """Score a labelled data set; pixel metrics at input size, as published (METHOD section 7).
 
     Args:
-        detector: What to evaluate.
+        detector: What to evaluate; or one per class, by its name.
         dataset: Its unlabelled samples are counted and left out.
         settings: Batch size, threads, limit of the AUPRO.
         progress: Called with the number of images done since the last call.
@@ -155,7 +161,8 @@ def evaluate(
         if not samples:
             continue
         with MapSpool() as spool:
-            run = _Run(detector, settings, spool, unreadable)
+            chosen = detector[name] if isinstance(detector, Mapping) else detector
+            run = _Run(chosen, settings, spool, unreadable)
             run.score(samples, progress)
             if run.scores:
                 results.append(
@@ -197,6 +204,9 @@ class _Run:
         self.unknown_masks = 0
 
     def score(self, samples: Sequence[Sample], progress: Callable[[int], None]) -> None:
+        if self.settings.tiling is not None:
+            self._score_by_windows(samples, progress, self.settings.tiling)
+            return
         size = self.settings.batch_size or self.detector.batch_size
         workers = self.settings.workers
         results = map_ordered(self._read, samples, workers=workers, ahead=max(1, workers, size))
@@ -220,11 +230,33 @@ class _Run:
         for (sample, _, mask), score, array in zip(
             batch, scores.tolist(), maps.numpy(), strict=True
         ):
-            self.scores.append((str(sample.image_path), int(sample.label or 0), score))
-            if mask is None:
-                self.unknown_masks += 1
-            else:
-                self.spool.append(array, mask)
+            self._keep(sample, score, array, mask)
+
+    def _keep(
+        self, sample: Sample, score: float, array: NDArray[Any], mask: NDArray[np.bool_] | None
+    ) -> None:
+        self.scores.append((str(sample.image_path), int(sample.label or 0), score))
+        if mask is None:
+            self.unknown_masks += 1
+        else:
+            self.spool.append(array, mask)
+
+    def _score_by_windows(
+        self, samples: Sequence[Sample], progress: Callable[[int], None], tiling: Tiling
+    ) -> None:
+        def failed(sample: Sample, error: FAPromptError) -> None:
+            self.unreadable[str(sample.image_path)] = str(error)
+            progress(1)
+
+        reading = Reading(
+            batch_size=self.settings.batch_size,
+            workers=self.settings.workers,
+            max_pixels=MAX_PIXELS,
+            on_error=failed,
+        )
+        for looked in look_at_samples(self.detector, samples, reading, tiling):
+            self._keep(looked.sample, looked.image_score, looked.anomaly_map, looked.gt_mask)
+            progress(1)
 
 
 def class_result(

@@ -4,7 +4,7 @@ run.json            settings; another run in the same folder is refused
 predictions.jsonl   a line per image, appended when its heat map is complete
 predictions.csv     the same rows, sorted by score, written at the end
 errors.jsonl        images that could not be used, with the reason
-maps/               heat maps over their images
+maps/               heat maps over their images; of very large ones also the values, as TIFF
 """
 
 import csv
@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
+import numpy as np
 from PIL import Image
 
 from faprompt.data.listing import Listed
+from faprompt.detection.map_files import write_tiff
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import ConfigError, FAPromptError, OutputError
 from faprompt.files import refuse_foreign, replacing, write_text
@@ -40,7 +42,8 @@ class PredictionFolder:
         self.rows: dict[str, Row] = {}
         self._claim(dict(settings))
         self._read_rows()
-        self._names = {row["map"] for row in self.rows.values() if row.get("map")}
+        rows = self.rows.values()
+        self._names = {row[k] for row in rows for k in ("map", "values") if row.get(k)}
 
     @classmethod
     def open(
@@ -65,8 +68,15 @@ class PredictionFolder:
         """Images that have no row yet."""
         return (item for item in listed if str(item.path) not in self.rows)
 
-    def add(self, prediction: Prediction, name: PurePosixPath) -> Row:
+    def add(
+        self, prediction: Prediction, name: PurePosixPath, *, overlay: Image.Image | None = None
+    ) -> Row:
         """Write heat map and row of one image.
+
+        Args:
+            prediction: Of the image.
+            name: What to call its heat map.
+            overlay: In the place of ``prediction.overlay()``.
 
         Raises:
             OutputError: the disk is full or the folder cannot be written.
@@ -74,20 +84,23 @@ class PredictionFolder:
         row: Row = {
             "path": prediction.path,
             "image_score": round(prediction.image_score, 6),
-            "width": prediction.image.width,
-            "height": prediction.image.height,
+            "width": prediction.size[0],
+            "height": prediction.size[1],
             "milliseconds": round(prediction.milliseconds, 3),
         }
         if self.map_format:
-            row["map"] = self._free_name(name)
-            save_image(self.folder / row["map"], prediction.overlay())
-        self._append("predictions.jsonl", row)
+            row["map"] = free_name(self._names, PurePosixPath("maps") / name, self.map_format)
+            save_image(self.folder / row["map"], overlay or prediction.overlay())
+            if isinstance(prediction.anomaly_map, np.memmap):  # too large for a picture
+                row["values"] = free_name(self._names, PurePosixPath("maps") / name, "tif")
+                write_tiff(self.folder / row["values"], prediction.anomaly_map)
+        append_row(self.folder / "predictions.jsonl", row)
         self.rows[row["path"]] = row
         return row
 
     def add_error(self, path: str, error: FAPromptError) -> None:
         """Keep the reason why an image has no row."""
-        self._append("errors.jsonl", {"path": path, "error": str(error)})
+        append_row(self.folder / "errors.jsonl", {"path": path, "error": str(error)})
 
     def finish(self) -> None:
         """Write the CSV: rows sorted by score, most anomalous first."""
@@ -130,24 +143,40 @@ class PredictionFolder:
         write_text(path, "".join(f"{line}\n" for line in whole))
         (self.folder / "errors.jsonl").unlink(missing_ok=True)  # they are tried again
 
-    def _append(self, name: str, row: Row) -> None:
-        try:
-            with (self.folder / name).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise OutputError(
-                f"{self.folder / name}: cannot be written ({error.strerror})"
-            ) from error
 
-    def _free_name(self, name: PurePosixPath) -> str:
-        ending = f".{self.map_format}"
-        base = name if name.suffix.lower() == ending else name.with_name(name.name + ending)
-        found, number = f"maps/{base}", 1
-        while found in self._names:  # files of one name from several folders
-            number += 1
-            found = f"maps/{base.with_name(f'{base.stem}-{number}{base.suffix}')}"
-        self._names.add(found)
-        return found
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Append a line of JSON to a file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def free_name(taken: set[str], name: PurePosixPath, kind: str) -> str:
+    """A name for a picture of the image called ``name`` that none has yet; it is then taken.
+
+    Args:
+        taken: Names in use.
+        name: Folder and name of the image.
+        kind: Ending of the picture, without the dot.
+
+    Example:
+        >>> free_name({"maps/a.png"}, PurePosixPath("maps/a.png"), "png")
+        'maps/a-2.png'
+    """
+    ending = f".{kind}"
+    base = name if name.suffix.lower() == ending else name.with_name(name.name + ending)
+    found, number = str(base), 1
+    while found in taken:  # files of one name from several folders
+        number += 1
+        found = str(base.with_name(f"{base.stem}-{number}{base.suffix}"))
+    taken.add(found)
+    return found
 
 
 def save_image(path: Path, image: Image.Image) -> None:

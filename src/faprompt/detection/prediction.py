@@ -8,7 +8,7 @@ L = G * G patches, K abnormality prompts.
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,7 +19,9 @@ from PIL import Image
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.detection import rendering
 from faprompt.detection.areas import counting_patches
+from faprompt.detection.decision import Decision
 from faprompt.detection.look import Look
+from faprompt.detection.map_files import peaks
 from faprompt.errors import DataError, FAPromptError
 
 OnError = Callable[[Any, FAPromptError], None]
@@ -34,22 +36,32 @@ class Prediction:
     image_score: float
     """In [0, 1]; larger is more anomalous."""
     anomaly_map: NDArray[np.float32]
-    """(H, W) of the original image, in [0, 1]."""
+    """(H, W) of the original image, in [0, 1]; of an image of more than ``max_pixels`` a
+    ``numpy.memmap`` of an unnamed file, which goes with the array."""
     path: str | None
     """Where the image came from, if it came from a file."""
     milliseconds: float
     """Share of the time of its batch, reading not counted."""
     image: Image.Image = field(repr=False)
-    """The image as it was seen: upright, RGB."""
+    """The image as it was seen: upright, RGB; reduced to 2048 pixels if it was read by windows."""
     colour_limits: tuple[float, float] = field(repr=False)
     """Anomaly values at which colour starts and is full."""
     responses: NDArray[np.float32] | None = field(default=None, repr=False)
     """(K, G, G): share of each abnormality prompt in the response of every patch, adding up to 1;
     None unless asked for (``Look.responses``)."""
+    decision: Decision | None = None
+    """OK, UNSURE or NG; None without a station."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the original image."""
+        height, width = self.anomaly_map.shape
+        return width, height
 
     def overlay(self) -> Image.Image:
-        """The heat map over the image, on a colour scale that is the same for all images."""
-        return rendering.overlay(self.image, self.anomaly_map, self.colour_limits)
+        """The heat map over ``image``, on a colour scale that is the same for all images."""
+        values = peaks(self.anomaly_map, self.image.size)
+        return rendering.overlay(self.image, values, self.colour_limits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +103,10 @@ class Engine(Generic[Pixels]):
     """Images at once, unless told."""
     grid: int
     """G, patches along a side of the input."""
+    input_size: int
+    """S."""
+    decide: Callable[[float], Decision] | None = None
+    """Judges an image score, where there is a station."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +133,28 @@ def predict(
 ) -> Prediction | Iterator[Prediction]:
     """Score one image, or a stream of them; see :meth:`faprompt.Detector.predict`."""
     look = look or Look()
+    if look.tiling is not None:
+        return _by_windows(source, engine, reading, look)
 
     def read(item: Any) -> _Read[Pixels]:
         image, pixels = engine.read(item, reading.max_pixels)
-        return _Read(item, image, pixels, _counting(item, image, look))
+        return _Read(item, image, pixels, counting_of(item, image.size, look))
 
     if _is_one_image(source):
         return next(_predictions([read(source)], 1, engine, look))
     size, workers = reading.batch_size or engine.batch_size, reading.workers
     results = map_ordered(read, source, workers=workers, ahead=max(1, workers, size))
     return _predictions(_usable(results, reading.on_error), size, engine, look)
+
+
+def _by_windows(
+    source: Any, engine: Engine[Pixels], reading: Reading, look: Look
+) -> Prediction | Iterator[Prediction]:
+    from faprompt.detection.tiled import predict_tiled  # which needs what is defined here
+
+    if _is_one_image(source):
+        return next(predict_tiled([source], engine, replace(reading, on_error=None), look))
+    return predict_tiled(source, engine, reading, look)
 
 
 def _is_one_image(source: Any) -> bool:
@@ -149,16 +177,22 @@ def _usable(
             on_error(source, result)
 
 
-def _counting(source: Any, image: Image.Image, look: Look) -> NDArray[np.bool_] | None:
+def counting_of(source: Any, size: tuple[int, int], look: Look) -> NDArray[np.bool_] | None:
+    """Which pixels of an image of (width, height) count, (H, W); None: all.
+
+    Raises:
+        DataError: none does, or a mask does not fit; the message names the source.
+    """
     if look.areas is None:
         return None
     try:
-        return look.areas.counting(image.size)
+        return look.areas.counting(size)
     except DataError as error:
-        raise DataError(f"{_path(source) or 'image'}: {error}") from error
+        raise DataError(f"{path_of(source) or 'image'}: {error}") from error
 
 
-def _path(source: Any) -> str | None:
+def path_of(source: Any) -> str | None:
+    """Where an image comes from, if it comes from a file."""
     return str(source) if isinstance(source, str | Path) else None
 
 
@@ -180,11 +214,12 @@ def _predictions(
             yield Prediction(
                 image_score=one.image_score,
                 anomaly_map=anomaly_map,
-                path=_path(item.source),
+                path=path_of(item.source),
                 milliseconds=elapsed,
                 image=item.image,
                 colour_limits=engine.colour_limits,
                 responses=one.responses,
+                decision=engine.decide(one.image_score) if engine.decide else None,
             )
 
 

@@ -46,7 +46,7 @@ class Region:
             "polygon": [list(point) for point in self.polygon],
             "box": list(self.box),
             "area": self.area,
-            "area_mm2": self.area_mm2,
+            "area_mm2": None if self.area_mm2 is None else round(self.area_mm2, 6),
             "peak": round(self.peak, 6),
             "mean": round(self.mean, 6),
             "prompts": [[index, round(share, 6)] for index, share in self.prompts],
@@ -103,6 +103,24 @@ def find_regions(
         )
         for i in chosen
     ]
+
+
+def region_mask(anomaly_map: Floats, threshold: float, *, min_area: int = 0) -> NDArray[np.bool_]:
+    """Pixels of the regions that :func:`find_regions` finds, (H, W); their holes are not in it.
+
+    Raises:
+        ConfigError: a setting is out of range, or the map of another shape.
+    """
+    check_settings(threshold, min_area=min_area, mm_per_pixel=None)
+    _check_shapes(anomaly_map, None)
+    runs = find_runs(anomaly_map, threshold)
+    label, count = label_runs(runs, anomaly_map.shape[1])
+    mask = np.zeros(anomaly_map.shape, dtype=np.bool_)
+    if count:
+        runs = runs.select(_Table.of(runs, label, count).area[label] >= min_area)
+    for row, start, end in zip(runs.row, runs.start, runs.end, strict=True):
+        mask[row, start:end] = True
+    return mask
 
 
 @dataclass(frozen=True, slots=True)

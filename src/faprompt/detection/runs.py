@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faprompt.detection.map_files import bands
+
 Ints = NDArray[np.int64]
 BAND_PIXELS = 1 << 22
 """Pixels looked at at once: maps that lie in a file are never wholly in memory."""
@@ -53,15 +55,14 @@ def find_runs(values: NDArray[np.float32], threshold: float) -> Runs:
         threshold: Compared exactly, though the values are of single precision.
     """
     limit = _float32_at_least(threshold)
-    height, width = values.shape
-    lines = max(1, BAND_PIXELS // max(1, width))
-    bands = [_runs_of_band(values[y : y + lines], limit, y) for y in range(0, height, lines)]
+    lines = max(1, BAND_PIXELS // max(1, values.shape[1]))
+    found = [_runs_of_band(band, limit, y) for y, band in bands(values, lines)]
     return Runs(
-        row=np.concatenate([band.row for band in bands]),
-        start=np.concatenate([band.start for band in bands]),
-        end=np.concatenate([band.end for band in bands]),
-        peak=np.concatenate([band.peak for band in bands]),
-        total=np.concatenate([band.total for band in bands]),
+        row=np.concatenate([band.row for band in found]),
+        start=np.concatenate([band.start for band in found]),
+        end=np.concatenate([band.end for band in found]),
+        peak=np.concatenate([band.peak for band in found]),
+        total=np.concatenate([band.total for band in found]),
     )
 
 

@@ -23,7 +23,7 @@ FORMAT = "faprompt-station"
 FORMAT_VERSION = 1
 THRESHOLDS = ("threshold", "review_threshold", "pixel_threshold")
 GROUPS = ("normal", "anomalous", "reviewed_normal", "reviewed_anomalous")
-_REMEDY = "calibrate again with `faprompt calibrate`"
+REMEDY = "calibrate again with `faprompt calibrate`"
 
 
 def now() -> str:
@@ -54,7 +54,7 @@ class Station:
     """Of the prompts' file; an exported model records the same one."""
     backbone: str
     precision: str
-    """``float32`` or ``bfloat16``; of an exported model ``fp32``, ``fp16`` or ``int8``."""
+    """``float32``, ``bfloat16``, ``float16`` or ``int8``."""
     input_size: int
     """Side of the model's square input in pixels."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -138,33 +138,6 @@ class Station:
         }
         return {name: rate for name, rate in found.items() if rate is not None}
 
-    def require_model(
-        self, model_sha256: str, settings: Mapping[str, Any] | None = None, *, where: str
-    ) -> None:
-        """Refuse to judge scores of another model, or of the same one used in another way.
-
-        Args:
-            model_sha256: Of the prompts' file that makes the scores.
-            settings: As :attr:`settings`.
-            where: The station, as it is called in errors.
-
-        Raises:
-            StationError: checksum or settings differ.
-        """
-        if self.model_sha256 != model_sha256:
-            raise StationError(
-                f"{where}: calibrated for the model {self.model_sha256[:12]}, not for this one "
-                f"({model_sha256[:12]}); scores of different models cannot be compared: use that "
-                f"model, or {_REMEDY}"
-            )
-        mine, other = dict(self.settings), dict(settings or {})
-        if keys := [k for k in sorted(mine | other) if mine.get(k) != other.get(k)]:
-            changes = "; ".join(f"{k} was {mine.get(k)}, now {other.get(k)}" for k in keys)
-            raise StationError(
-                f"{where}: calibrated with other settings ({changes}), which change scores: use "
-                f"the same ones, or {_REMEDY}"
-            )
-
     def to_dict(self) -> dict[str, Any]:
         """As plain values, in the order of the fields."""
         rates = {name: asdict(rate) for name, rate in self.miss_rates().items()}
@@ -218,7 +191,7 @@ class Station:
             raise
         except (FAPromptError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StationError(
-                f"{where}: damaged, edited or not a station ({error}); {_REMEDY}"
+                f"{where}: damaged, edited or not a station ({error}); {REMEDY}"
             ) from None
         return station
 

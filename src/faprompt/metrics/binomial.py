@@ -63,17 +63,24 @@ def clopper_pearson(count: int, number: int, *, confidence: float = 0.95) -> tup
             "number and a confidence between 0 and 1"
         )
     rest = (1 - confidence) / 2
-    low = _rate_where(count, number, rest) if count else 0.0
-    high = _rate_where(count + 1, number, 1 - rest) if count < number else 1.0
+    low = beta_quantile(rest, count, number - count + 1) if count else 0.0
+    high = beta_quantile(1 - rest, count + 1, number - count) if count < number else 1.0
     return low, high
 
 
-def _rate_where(least: int, number: int, chance: float) -> float:
-    """The rate at which P(X >= least) is ``chance``; the tail grows with the rate."""
+def beta_quantile(chance: float, a: int, b: int) -> float:
+    """The x with I_x(a, b) = ``chance``: quantile of the Beta law, for whole numbers a and b.
+
+    Example:
+        >>> round(beta_quantile(0.5, 1, 1), 12)
+        0.5
+    """
+    if a < 1 or b < 1 or not 0 <= chance <= 1:
+        raise MetricError(f"quantile {chance} of Beta({a}, {b}); needed are a and b of at least 1")
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if binomial_tails(number, middle)[least] < chance:
+        if binomial_tails(a + b - 1, middle)[a] < chance:  # grows with x
             low = middle
         else:
             high = middle

@@ -12,6 +12,8 @@ FORMAT = "faprompt-export"
 FORMAT_VERSION = 2
 """2: the graph takes ``keep`` beside the pixels, and tells ``responses``."""
 RECORD = "model.json"
+STATION = "station.json"
+"""Beside the model, where it is to decide."""
 MODEL_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 """Form of the graph to the file that a runtime is given; weights may lie beside it."""
 PRECISIONS = ("fp32", "fp16", "int8")

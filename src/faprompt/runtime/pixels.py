@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from faprompt.detection.stretching import stretch
+
 Triple = tuple[float, float, float]
 Floats = NDArray[np.float32]
 
@@ -40,28 +42,7 @@ def preprocess(image: Image.Image, *, size: int, mean: Triple, std: Triple) -> F
 
 
 def to_original(anomaly_map: Floats, size: tuple[int, int]) -> Floats:
-    """Resize a map (S, S) to the original image's (width, height), bilinearly.
-
-    Pixel centres lie at half-integers and the border repeats, as in OpenCV's INTER_LINEAR.
-
-    Example:
-        >>> to_original(np.array([[0, 1], [0, 1]], np.float32), (4, 1)).tolist()
-        [[0.0, 0.25, 0.75, 1.0]]
-    """
-    width, height = size
-    if anomaly_map.shape == (height, width):
+    """Resize a map (S, S) to the original image's (width, height), bilinearly."""
+    if anomaly_map.shape == (size[1], size[0]):
         return anomaly_map.copy()
-    top, bottom, share = _neighbours(anomaly_map.shape[0], height)
-    rows = anomaly_map[top] + (anomaly_map[bottom] - anomaly_map[top]) * share[:, None]  # (H, S)
-    left, right, share = _neighbours(anomaly_map.shape[1], width)
-    resized: Floats = rows[:, left] + (rows[:, right] - rows[:, left]) * share  # (H, W)
-    return resized
-
-
-def _neighbours(before: int, after: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-    """For each of ``after`` positions both neighbours of ``before``, and the second's share."""
-    position = (np.arange(after) + 0.5) * (before / after) - 0.5
-    position = position.clip(0, before - 1)
-    first = position.astype(np.intp)
-    second = np.minimum(first + 1, before - 1)
-    return first, second, (position - first).astype(np.float32)
+    return stretch(anomaly_map, size)

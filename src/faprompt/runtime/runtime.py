@@ -14,10 +14,12 @@ from PIL import Image
 
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
+from faprompt.detection.fitting import decider, station_for
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
+from faprompt.detection.station import Station
 from faprompt.errors import CheckpointError, ConfigError
-from faprompt.runtime.description import MODEL_FILES, Description
+from faprompt.runtime.description import MODEL_FILES, STATION, Description
 from faprompt.runtime.pixels import Floats, preprocess, to_original
 from faprompt.runtime.sessions import Bools, Session, onnx_session, openvino_session
 
@@ -34,10 +36,12 @@ class Runtime:
         self.session = session
         self.description = description
         self.batch_size = DEFAULT_BATCH
+        self.station: Station | None = None
+        """Where decisions come from; see :meth:`use_station`."""
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu", threads: int | None = None) -> Self:
-        """Load what ``faprompt export`` wrote.
+        """Load what ``faprompt export`` wrote; a ``station.json`` in the folder is used at once.
 
         Args:
             folder: The ``--out`` of the export.
@@ -46,6 +50,7 @@ class Runtime:
 
         Raises:
             CheckpointError: the folder holds no usable exported model.
+            StationError: its station is damaged or of another model.
             ConfigError: the engine is not installed, or lacks the device.
         """
         folder = Path(folder).expanduser()
@@ -55,12 +60,10 @@ class Runtime:
             raise CheckpointError(
                 f"{folder}: {', '.join(missing)} missing; copy the whole folder, or export again"
             )
-        path = folder / MODEL_FILES[description.form]
-        if description.form == "onnx":
-            return cls(onnx_session(path, device=device, threads=threads), description)
-        precision = description.precision
-        session = openvino_session(path, device=device, threads=threads, precision=precision)
-        return cls(session, description)
+        runtime = cls(_session(folder, description, device, threads), description)
+        if (folder / STATION).is_file():
+            runtime.use_station(folder / STATION)
+        return runtime
 
     @property
     def input_size(self) -> int:
@@ -71,6 +74,28 @@ class Runtime:
     def grid(self) -> int:
         """G, patches along a side of the input."""
         return math.isqrt(self.session.patches)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a station records of a model, and what names the origin of a score."""
+        about = self.description
+        return {
+            "model_sha256": about.checkpoint_sha256,
+            "backbone": about.backbone,
+            "precision": about.precision.replace("fp", "float"),
+            "input_size": about.input_size,
+        }
+
+    def use_station(self, station: Station | str | Path) -> None:
+        """Decide OK, UNSURE or NG in all predictions that follow.
+
+        Args:
+            station: A station of this model, or its file.
+
+        Raises:
+            StationError: not a station, or one of another model.
+        """
+        self.station = station_for(station, self.identity)
 
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Floats]:
         """One image as it is seen (RGB) and as the model reads it (3, S, S).
@@ -104,6 +129,7 @@ class Runtime:
         self,
         source: "str | Path | Image.Image | NDArray[Any] | Tensor",
         *,
+        max_pixels: int = MAX_PIXELS,
         look: Look | None = None,
     ) -> Prediction: ...
 
@@ -139,7 +165,7 @@ class Runtime:
             max_pixels: Width times height that is still decoded.
             on_error: Called with an unusable item of a stream and its error; the stream goes on.
                 Without it the error is raised.
-            look: What counts of the images, and what else to tell of them.
+            look: What counts of the images, whether to look by windows, and what else to tell.
 
         Returns:
             A prediction; for an iterable a generator of predictions in its order, in bounded
@@ -155,6 +181,8 @@ class Runtime:
             colour_limits=self.description.colour_limits,
             batch_size=self.batch_size,
             grid=self.grid,
+            input_size=self.input_size,
+            decide=decider(self.station),
         )
         reading = Reading(
             batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
@@ -170,3 +198,11 @@ class Runtime:
             grids = list(shares.transpose(0, 2, 1).reshape(len(maps), -1, self.grid, self.grid))
         rows = zip(scores.tolist(), maps, grids, strict=True)
         return [Seen(image_score=s, anomaly_map=m, responses=r) for s, m, r in rows]
+
+
+def _session(folder: Path, description: Description, device: str, threads: int | None) -> Session:
+    path = folder / MODEL_FILES[description.form]
+    if description.form == "onnx":
+        return onnx_session(path, device=device, threads=threads)
+    precision = description.precision
+    return openvino_session(path, device=device, threads=threads, precision=precision)
