@@ -2,14 +2,12 @@
 
 import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Opener, upload, wait_scored
 from numpy.typing import NDArray
+from pages import Opener, opened, upload, wait_scored
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
@@ -32,8 +30,6 @@ def ramp() -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def ramps(browser: Browser, desk: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Id of a batch with the ramp and two plain images."""
-    from conftest import opened
-
     folder = tmp_path_factory.mktemp("ramps")
     Image.fromarray(ramp()).save(folder / "ramp.png")
     for name, value in (("plain.png", 90), ("dark.png", 30)):
@@ -44,14 +40,14 @@ def ramps(browser: Browser, desk: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def viewer(open_page: Opener, ramps: str) -> Iterator[Page]:
+def viewer(open_page: Opener, ramps: str) -> Page:
     """The ramp in the viewer, with its map and its outlines."""
     page = open_page(f"#/batch/{ramps}")
     wait_scored(page)
     page.locator(".card", has_text="ramp.png").click()
     expect(page.locator(".outline .line")).to_have_count(2)
     expect(page.locator(".readout")).to_have_text(re.compile(r"anomaly 0\.\d{4}"))
-    yield page
+    return page
 
 
 def at(page: Page, x: float, y: float) -> tuple[float, float]:
@@ -83,7 +79,9 @@ def test_the_colours_are_those_of_the_library(viewer: Page) -> None:
     opacity = float(viewer.locator("#viewer .content canvas").evaluate("c => c.style.opacity"))
     assert opacity == STRONGEST
     grey = Image.fromarray(ramp()).convert("RGB")
-    expected = np.asarray(overlay(grey, ramp() / np.float32(255), LIMITS), dtype=np.float32)
+    expected = np.asarray(
+        overlay(grey, ramp().astype(np.float32) / np.float32(255), LIMITS), dtype=np.float32
+    )
     share = opacity * painted[..., 3:] / 255
     blended = np.asarray(grey, dtype=np.float32) * (1 - share) + painted[..., :3] * share
     # A canvas keeps colours multiplied by their opacity in 8 bits: faint ones lose some.
@@ -141,7 +139,9 @@ def test_zoom_by_keys_wheel_and_buttons_down_to_pixels(viewer: Page) -> None:
     for _ in range(20):
         viewer.keyboard.press("+")
     assert zoom(viewer) == 6400
-    rendering = viewer.locator("#viewer .content > img").evaluate("e => getComputedStyle(e).imageRendering")
+    rendering = viewer.locator("#viewer .content > img").evaluate(
+        "e => getComputedStyle(e).imageRendering"
+    )
     assert rendering == "pixelated"
     viewer.keyboard.press("-")
     assert zoom(viewer) == 5120
@@ -166,7 +166,9 @@ def test_drag_and_keys_pan(viewer: Page) -> None:
 
 
 def test_two_fingers_zoom(open_page: Opener, ramps: str) -> None:
-    page = open_page(f"#/batch/{ramps}", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = open_page(
+        f"#/batch/{ramps}", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
     wait_scored(page)
     page.locator(".card", has_text="ramp.png").tap()
     fitted = zoom(page)

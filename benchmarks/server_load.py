@@ -1,0 +1,279 @@
+"""A desk under load: throughput, latency, memory, and whether every image is answered once.
+
+Starts `faprompt serve` with the shipped model, asks it with 1, 8 and 64 clients at a time, then
+kills it with SIGKILL in the middle of uploads, starts it again and counts what came of them.
+Linux only (/proc is where the process's memory is read, by its own /metrics).
+"""
+
+import hashlib
+import http.client
+import io
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from machine import arguments, report
+from PIL import Image
+
+API = "/api/v1"
+KIND = "multipart/form-data; boundary=b"
+CLIENTS = (1, 8, 64)
+SAMPLES = 20
+"""Times that memory is read per round."""
+PATIENCE = 120.0
+
+
+def picture(number: int) -> bytes:
+    """A small PNG, different for every number."""
+    rng = np.random.default_rng(number)
+    small = rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def body(content: bytes, field_name: str, name: str) -> bytes:
+    """A multipart body with one file."""
+    head = f'Content-Disposition: form-data; name="{field_name}"; filename="{name}"'
+    return f"--b\r\n{head}\r\n\r\n".encode() + content + b"\r\n--b--\r\n"
+
+
+class Client:
+    """One connection that is kept open."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.connection = http.client.HTTPConnection(
+            parts.hostname or "", parts.port, timeout=PATIENCE
+        )
+
+    def ask(self, method: str, path: str, data: bytes | None = None, kind: str = KIND) -> Any:
+        """The answer's status, headers and bytes."""
+        self.connection.request(method, path, data, {"Content-Type": kind})
+        reply = self.connection.getresponse()
+        return reply.status, reply.headers, reply.read()
+
+    def json(self, method: str, path: str, data: bytes | None = None, kind: str = KIND) -> Any:
+        """The answer's content; over a full queue the request waits as it is told to."""
+        while True:
+            status, headers, content = self.ask(method, path, data, kind)
+            if status != 503:
+                return json.loads(content)
+            time.sleep(float(headers["Retry-After"]))
+
+    def memory(self) -> float:
+        """Resident memory of the service in MB."""
+        text = self.ask("GET", "/metrics")[2].decode()
+        rows = (line.split() for line in text.splitlines() if not line.startswith("#"))
+        return float(dict(rows)["process_resident_memory_bytes"]) / 1e6
+
+
+@dataclass
+class Round:
+    """What the clients of one round saw."""
+
+    seconds: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """Answers that were not to the image that was sent, or none."""
+    took: float = 0.0
+
+    def row(self, clients: int) -> dict[str, Any]:
+        """As a row of the report."""
+        ordered = sorted(self.seconds)
+        return {
+            "clients": clients,
+            "requests": len(ordered),
+            "images/s": len(ordered) / self.took,
+            "p50 ms": 1000 * statistics.median(ordered),
+            "p99 ms": 1000 * ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))],
+            "wrong or lost": len(self.wrong),
+            "memory MB, first": self.memory[0],
+            "last": self.memory[-1],
+            "peak": max(self.memory),
+        }
+
+
+def together(clients: int, work: Callable[[], None]) -> None:
+    """Run work in several threads; an error in one is an error here."""
+    errors: list[BaseException] = []
+
+    def safely() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=safely) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def scoring(url: str, *, clients: int, requests: int, first: int = 0) -> Round:
+    """Every client scores one image after the other until all requests are made."""
+    seen, numbers, lock = Round(), iter(range(first, first + requests)), threading.Lock()
+    every = max(1, requests // SAMPLES)
+
+    def work() -> None:
+        client = Client(url)
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            content = picture(number)
+            started = time.perf_counter()
+            reply = client.json("POST", f"{API}/score", body(content, "file", f"{number}.png"))
+            seen.seconds.append(time.perf_counter() - started)
+            if reply.get("sha256") != hashlib.sha256(content).hexdigest():
+                seen.wrong.append(str(reply))
+            if number % every == 0:
+                seen.memory.append(client.memory())
+
+    started = time.perf_counter()
+    together(clients, work)
+    seen.took = time.perf_counter() - started
+    return seen
+
+
+def uploading(url: Callable[[], str], batch: str, *, clients: int, images: int) -> None:
+    """Send images into a batch; after a lost connection the same one again."""
+    numbers, lock = iter(range(images)), threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            data = body(picture(number), "files", f"{number}.png")
+            until_accepted(url, f"{API}/batches/{batch}/images?unique=true", data)
+
+    together(clients, work)
+
+
+def until_accepted(url: Callable[[], str], path: str, data: bytes) -> None:
+    """Ask again until the image was taken, wherever the service is by then."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            reply = Client(url()).json("POST", path, data)
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.1)
+            continue
+        if reply.get("items"):
+            return
+        time.sleep(0.1)
+    raise TimeoutError(path)
+
+
+def tally(url: str, batch: str, images: int) -> dict[str, int]:
+    """How many images are in a batch once, doubled, lost, or not done, after all were scored."""
+    client = Client(url)
+    deadline = time.monotonic() + PATIENCE
+    while client.json("GET", f"{API}/batches/{batch}")["status"] == "running":
+        if time.monotonic() > deadline:
+            raise TimeoutError("images still wait")
+        time.sleep(0.1)
+    rows, change, more = [], 0, True
+    while more:
+        reply = client.json("GET", f"{API}/batches/{batch}/items?after={change}")
+        rows, change, more = rows + reply["items"], reply["change"], reply["more"]
+    copies = Counter(row["sha256"] for row in rows)
+    sent = {hashlib.sha256(picture(number)).hexdigest() for number in range(images)}
+    return {
+        "images": images,
+        "once": sum(copies[each] == 1 for each in sent),
+        "lost": len(sent - set(copies)),
+        "doubled": sum(number > 1 for number in copies.values()),
+        "not done": sum(row["status"] != "done" for row in rows),
+    }
+
+
+@contextmanager
+def desk(folder: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A desk that is ready: its address and process."""
+    code = "from faprompt.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "serve", "--port", "0", "--desk", folder]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[2], process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def new_batch(url: str) -> str:
+    """A batch to upload into."""
+    data = b'{"name": "load"}'
+    return str(Client(url).json("POST", f"{API}/batches", data, "application/json")["id"])
+
+
+def killed(folder: str, *, clients: int, images: int) -> dict[str, int]:
+    """Upload, kill the service in the middle, start it again, and count."""
+    now_at: list[str] = []
+    with desk(folder) as (address, process):
+        now_at.append(address)
+        batch = new_batch(address)
+        sending = threading.Thread(
+            target=lambda: uploading(lambda: now_at[-1], batch, clients=clients, images=images)
+        )
+        sending.start()
+        counts: dict[str, int] = {}
+        while sum(counts.values()) <= images // 3:
+            time.sleep(0.02)
+            counts = Client(address).json("GET", f"{API}/batches/{batch}")["counts"]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with desk(folder) as (address, _):
+        now_at.append(address)
+        sending.join()
+        return {"clients": clients, "killed after": sum(counts.values())} | tally(
+            address, batch, images
+        )
+
+
+def main() -> None:
+    """All rounds, then the kill; exits with 1 where an image was lost or doubled."""
+    parser = arguments(__doc__)
+    parser.add_argument("--requests", type=int, default=9999, help="in all, over all rounds")
+    parser.add_argument("--images", type=int, default=600, help="uploaded around the kill")
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as name, desk(f"{name}/desk") as (url, _):
+        each = options.requests // len(CLIENTS)
+        scoring(url, clients=8, requests=min(100, each), first=10**6)  # not counted
+        for number, clients in enumerate(CLIENTS):
+            made = scoring(url, clients=clients, requests=each, first=number * each)
+            rows.append(made.row(clients))
+            print(rows[-1], flush=True)
+    report("the desk under load, 64 x 64 pixels, tiny", rows, options.json)
+    with tempfile.TemporaryDirectory() as name:
+        after = killed(f"{name}/desk", clients=8, images=options.images)
+    print(f"after SIGKILL and a new start: {after}")
+    faults = sum(row["wrong or lost"] for row in rows)
+    if faults or after["once"] != options.images or after["not done"]:
+        raise SystemExit("images were lost, doubled or not scored")
+
+
+if __name__ == "__main__":
+    main()
