@@ -1,12 +1,14 @@
 """Writing files so that no half file ever stands under its final name."""
 
+import hashlib
+import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from faprompt.errors import OutputError
 
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 """Names that :func:`replacing` makes, by way of :func:`tempfile.mkstemp`."""
+
+
+_LONGEST_NAME = 255 - len("..12345678")
+"""Bytes of a name that still fits into a temporary one."""
+
+
+def _short(name: str) -> str:
+    """What a temporary name holds of a file's name."""
+    if len(os.fsencode(name)) <= _LONGEST_NAME:
+        return name
+    return hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
 @contextmanager
@@ -36,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{_short(path.name)}.", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -58,7 +71,7 @@ def unfinished(folder: Path, name: str) -> list[Path]:
     Those of a process that is still writing look the same.
     """
     found = ((path, _TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*"))
-    return sorted(path for path, match in found if match and match["name"] == name)
+    return sorted(path for path, match in found if match and match["name"] == _short(name))
 
 
 def refuse_foreign(folder: Path, record: str, *, kind: str) -> None:
@@ -80,14 +93,33 @@ def refuse_foreign(folder: Path, record: str, *, kind: str) -> None:
         raise OutputError(f"{folder}: not empty and not {kind}; choose another --out")
 
 
+def expanded(path: str | Path) -> Path:
+    """Put the user's home in place of ``~``; the ``~`` of nobody known stays what it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (its own way raises)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Read JSON, as :func:`json.loads`.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all.
+
+    What UTF-8 cannot hold (bytes of a file name in another encoding) is escaped as JSON does it.
 
     Raises:
         OutputError: the file cannot be written.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_tensors(

@@ -1,11 +1,11 @@
 """A transformers ``config.json`` checked, field by field, against the registry."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from faprompt.clip.registry import ClipSpec, TowerSize
 from faprompt.errors import WeightsError
+from faprompt.files import parse_json
 
 LAYER_NORM_EPS = 1e-5  # of every CLIP; torch's default too
 
@@ -56,7 +56,7 @@ def check_config(path: Path, spec: ClipSpec) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(config, dict) or config.get("model_type", "clip") != "clip":

@@ -22,6 +22,7 @@ from faprompt.data.inputs import to_image
 from faprompt.data.transforms import preprocess
 from faprompt.detection.prediction import Engine, OnError, Prediction, Seen, predict
 from faprompt.errors import CheckpointError
+from faprompt.files import expanded
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt
 
@@ -192,7 +193,7 @@ def model_file(model: str | Path) -> Path:
     """
     if str(model) == EMBEDDED:
         return Path(str(files("faprompt").joinpath("assets", "tiny", "prompts.safetensors")))
-    path = Path(model).expanduser()
+    path = expanded(model)
     if path.is_dir() and (path / "best.safetensors").is_file():
         return path / "best.safetensors"
     if not path.is_file():

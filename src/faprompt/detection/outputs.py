@@ -8,8 +8,10 @@ maps/               heat maps over their images
 """
 
 import csv
+import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -19,12 +21,15 @@ from PIL import Image
 from faprompt.data.listing import Listed
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import ConfigError, FAPromptError, OutputError
-from faprompt.files import refuse_foreign, replacing, write_text
+from faprompt.files import parse_json, refuse_foreign, replacing, write_text
 
 COLUMNS = ("path", "image_score", "width", "height", "milliseconds")
 FORMATS = {"png": "PNG", "jpg": "JPEG"}
 JPEG_QUALITY = 92
 PNG_COMPRESSION = 1  # five times as fast as the default, a few per cent larger
+LONGEST_NAME = 240
+"""Bytes of a heat map's name; longer ones are cut."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Row = dict[str, Any]
 
@@ -94,7 +99,8 @@ class PredictionFolder:
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(self.rows.values(), key=lambda row: -row["image_score"]))
+        rows = sorted(self.rows.values(), key=lambda row: -row["image_score"])
+        writer.writerows(_in_table(row) for row in rows)
         write_text(self.folder / "predictions.csv", text.getvalue())
 
     def _claim(self, settings: Row) -> None:
@@ -104,8 +110,8 @@ class PredictionFolder:
             write_text(path, json.dumps(settings, indent=2, sort_keys=True) + "\n")
             return
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            before = dict(parse_json(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise OutputError(f"{path}: not readable ({error}); remove it") from None
         keys = [k for k in sorted(before | settings) if before.get(k) != settings.get(k)]
         if keys:
@@ -120,10 +126,10 @@ class PredictionFolder:
         if not path.is_file():
             return
         whole = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in _text(path).split("\n"):
             try:
-                row = json.loads(line)
-                self.rows[row["path"]] = row
+                row = parse_json(line)
+                self.rows[row["path"]] = row | {"image_score": float(row["image_score"])}
             except (ValueError, KeyError, TypeError):
                 continue  # cut off when the run was killed: the image is done again
             whole.append(line)
@@ -142,12 +148,34 @@ class PredictionFolder:
     def _free_name(self, name: PurePosixPath) -> str:
         ending = f".{self.map_format}"
         base = name if name.suffix.lower() == ending else name.with_name(name.name + ending)
+        base = base.with_name(_fitting(base.name))
         found, number = f"maps/{base}", 1
         while found in self._names:  # files of one name from several folders
             number += 1
             found = f"maps/{base.with_name(f'{base.stem}-{number}{base.suffix}')}"
         self._names.add(found)
         return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")  # a damaged line is no JSON
+    except OSError as error:
+        raise OutputError(f"{path}: not readable ({error.strerror}); remove it") from None
+
+
+def _fitting(name: str) -> str:
+    """The name, cut where a system would refuse it: 255 bytes with what is added to it."""
+    if len(os.fsencode(name)) <= LONGEST_NAME:
+        return name
+    ending = PurePosixPath(name).suffix
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f"{os.fsdecode(os.fsencode(name)[: LONGEST_NAME - 40])}-{digest}{ending}"
+
+
+def _in_table(row: Row) -> Row:
+    """The row for spreadsheets, which take a text that starts so for a formula."""
+    return row | {"path": f"./{row['path']}"} if row["path"].startswith(FORMULA) else row
 
 
 def save_image(path: Path, image: Image.Image) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from faprompt.clip.weights import Backbone
 from faprompt.config import LossConfig, MethodConfig, TrainingConfig, refuse_unknown
 from faprompt.errors import CheckpointError, ConfigError
-from faprompt.files import write_tensors
+from faprompt.files import parse_json, write_tensors
 from faprompt.method.network import FAPrompt
 from faprompt.method.released import check_shapes
 
@@ -67,7 +67,7 @@ class Header:
             CheckpointError: not a header of this format.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             if values.pop("format") != FORMAT:
                 raise KeyError("format")
             found = values.pop("format_version")

@@ -11,6 +11,7 @@ from typing import Any
 
 from faprompt.config import refuse_unknown, train_settings
 from faprompt.errors import ConfigError
+from faprompt.files import expanded
 from faprompt.protocol.published import SOURCES
 
 SHIPPED = ("paper.yaml", "small.yaml", "tiny.yaml")
@@ -79,7 +80,7 @@ def load_plan(name: str) -> Plan:
     Raises:
         ConfigError: no such file, or something in it is wrong; the text names file and key.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         try:
             text = path.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from faprompt.errors import CheckpointError, FAPromptError
-from faprompt.files import write_text
+from faprompt.files import parse_json, write_text
 
 FORMAT = "faprompt-export"
 FORMAT_VERSION = 1
@@ -71,7 +71,7 @@ class Description:
                 f"{folder}: no {RECORD} there; needed is a folder written by `faprompt export`"
             )
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = parse_json(path.read_text(encoding="utf-8"))
             if values.pop("format") != FORMAT:
                 raise KeyError("format")
             if (found := values.pop("format_version")) != FORMAT_VERSION:

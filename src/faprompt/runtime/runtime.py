@@ -15,6 +15,7 @@ from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.detection.prediction import Engine, OnError, Prediction, Seen, predict
 from faprompt.errors import CheckpointError, ConfigError
+from faprompt.files import expanded
 from faprompt.runtime.description import MODEL_FILES, Description
 from faprompt.runtime.pixels import Floats, preprocess, to_original
 from faprompt.runtime.sessions import Session, onnx_session, openvino_session
@@ -46,7 +47,7 @@ class Runtime:
             CheckpointError: the folder holds no usable exported model.
             ConfigError: the engine is not installed, or lacks the device.
         """
-        folder = Path(folder).expanduser()
+        folder = expanded(folder)
         description = Description.read(folder)
         missing = [name for name in description.files if not (folder / name).is_file()]
         if missing:

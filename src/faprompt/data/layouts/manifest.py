@@ -6,13 +6,12 @@ mask_rule (see ``MaskRule``), class, type. Relative paths are relative to the ma
 
 import csv
 import io
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from faprompt.data.files import is_stray
+from faprompt.data.files import is_stray, is_there
 from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.names import label_of
 from faprompt.data.samples import (
@@ -24,6 +23,7 @@ from faprompt.data.samples import (
     Sample,
 )
 from faprompt.errors import DataError
+from faprompt.files import parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ Row = tuple[int, dict[str, Any]]
 def resolve(folder: Path, path: str) -> Path:
     """Return ``path`` as seen from ``folder``; backslashes written elsewhere are understood."""
     found = folder / path
-    return found if "\\" not in path or found.exists() else folder / path.replace("\\", "/")
+    return found if "\\" not in path or is_there(found) else folder / path.replace("\\", "/")
 
 
 def _file(path: Path) -> Path:
@@ -96,11 +96,11 @@ def _csv_rows(file: Path, text: str) -> Iterator[Row]:
 
 def _json_rows(file: Path, text: str) -> Iterator[Row]:
     seen: set[str] = set()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError as error:
             raise DataError(f"{file}: line {number} is not JSON ({error})") from error
         if not isinstance(row, dict):

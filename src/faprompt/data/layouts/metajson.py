@@ -5,7 +5,6 @@ Learnt from the repository zqhang/AnomalyCLIP (generate_dataset_json): ``{"train
 ``mask_rule`` of ours may stand beside them.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.manifest import mask_rule, resolve
 from faprompt.data.samples import ANOMALOUS_TYPE, NORMAL_TYPE, Sample
 from faprompt.errors import DataError
+from faprompt.files import parse_json
 
 _FILE = "meta.json"
 
@@ -36,7 +36,7 @@ def _read(path: Path) -> tuple[Sample, ...]:
 def _entries(file: Path) -> Iterator[tuple[str, Any]]:
     """Yield place and content of every entry of the test split."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        content = parse_json(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: not a readable JSON file ({error})") from error
     test = content.get("test") if isinstance(content, dict) else None
