@@ -25,8 +25,8 @@ from faprompt.errors import DataError
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000")
 LONGEST = {"WEBP": 16_383, "JPEG": 65_500, "GIF": 65_535}
 """Sides that formats allow; the others take 100,000."""
-ROOMY = 2**30
-"""Bytes of memory that reading any bomb may take, Python and libraries included."""
+ROOMY = 200 * 2**20
+"""Bytes of memory that reading any bomb may take."""
 
 
 @cache
@@ -147,7 +147,8 @@ import resource, sys
 from pathlib import Path
 from faprompt.data.images import open_image
 from faprompt.errors import DataError
-resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + int(sys.argv[2]),) * 2)
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
         print(path.stem, open_image(path).size)

@@ -55,7 +55,9 @@ def regular_file(path: Path, *, needed: str) -> os.stat_result:
 
 
 def _unlisted(folder: Path) -> str:
-    return "" if os.access(folder, os.R_OK | os.X_OK) else " that cannot be listed"
+    effective = os.access in os.supports_effective_ids
+    listed = os.access(folder, os.R_OK | os.X_OK, effective_ids=effective)
+    return "" if listed else " that cannot be listed"
 
 
 def images_in(folder: Path) -> list[Path]:
