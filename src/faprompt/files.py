@@ -93,6 +93,19 @@ def refuse_foreign(folder: Path, record: str, *, kind: str) -> None:
         raise OutputError(f"{folder}: not empty and not {kind}; choose another --out")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{folder}: cannot be made ({reason}); choose another place") from None
+
+
 def expanded(path: str | Path) -> Path:
     """Put the user's home in place of ``~``; the ``~`` of nobody known stays what it is."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 (its own way raises)
@@ -120,6 +133,26 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a record to a file of JSON lines, after whatever a killed process left of one.
+
+    A line cut short by a full disk or a kill ends without a line end and is passed over by
+    readers; the next record begins a line of its own.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    line = json.dumps(record).encode() + b"\n"
+    try:
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            file.write(line)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def write_tensors(

@@ -21,7 +21,7 @@ from PIL import Image
 from faprompt.data.listing import Listed
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import ConfigError, FAPromptError, OutputError
-from faprompt.files import parse_json, refuse_foreign, replacing, write_text
+from faprompt.files import append_line, parse_json, refuse_foreign, replacing, write_text
 
 COLUMNS = ("path", "image_score", "width", "height", "milliseconds")
 FORMATS = {"png": "PNG", "jpg": "JPEG"}
@@ -86,13 +86,13 @@ class PredictionFolder:
         if self.map_format:
             row["map"] = self._free_name(name)
             save_image(self.folder / row["map"], prediction.overlay())
-        self._append("predictions.jsonl", row)
+        append_line(self.folder / "predictions.jsonl", row)
         self.rows[row["path"]] = row
         return row
 
     def add_error(self, path: str, error: FAPromptError) -> None:
         """Keep the reason why an image has no row."""
-        self._append("errors.jsonl", {"path": path, "error": str(error)})
+        append_line(self.folder / "errors.jsonl", {"path": path, "error": str(error)})
 
     def finish(self) -> None:
         """Write the CSV: rows sorted by score, most anomalous first."""
@@ -135,15 +135,6 @@ class PredictionFolder:
             whole.append(line)
         write_text(path, "".join(f"{line}\n" for line in whole))
         (self.folder / "errors.jsonl").unlink(missing_ok=True)  # they are tried again
-
-    def _append(self, name: str, row: Row) -> None:
-        try:
-            with (self.folder / name).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise OutputError(
-                f"{self.folder / name}: cannot be written ({error.strerror})"
-            ) from error
 
     def _free_name(self, name: PurePosixPath) -> str:
         ending = f".{self.map_format}"

@@ -19,7 +19,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import parse_json, refuse_foreign, unfinished, write_tensors, write_text
+from faprompt.files import (
+    append_line,
+    parse_json,
+    refuse_foreign,
+    unfinished,
+    write_tensors,
+    write_text,
+)
 
 RESUME_KEY = "faprompt-resume"
 UNSAID = {"network": "faprompt", "method": {"use_prior": True}}
@@ -198,9 +205,9 @@ class Log:
         write_text(path, "".join(f"{line}\n" for line in kept))
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append one record."""
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record, sort_keys=True) + "\n")
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
+        """Append one record.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        append_line(self.path, dict(sorted(record.items())))
