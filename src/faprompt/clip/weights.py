@@ -83,10 +83,15 @@ def load_weights(
     state = build_state(file, spec)
     checksum = fingerprint(state)
     clip = empty_clip(spec)
-    converted = {
-        name: state.pop(name).to(device=device, dtype=dtype).contiguous()  # one at a time
-        for name in list(state)
-    }
+    converted = {}
+    for name in list(state):  # one at a time
+        tensor = state.pop(name)
+        converted[name] = tensor.to(device=device, dtype=dtype).contiguous()
+        if tensor.dtype != dtype and not bool(converted[name].isfinite().all()):
+            raise WeightsError(
+                f"{file}: {name} holds {tensor.abs().max():.3g}, more than {dtype} can hold; "
+                "load it in fp32, or get the weights again"
+            )
     clip.load_state_dict(converted, assign=True)
     return Backbone(clip.frozen(), spec, checksum, source or str(path))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from faprompt.clip.compute import moved, resolve
+from faprompt.clip.compute import moved, precision_name, resolve
 from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
@@ -92,6 +92,11 @@ class Detector:
         """S, side of the square input in pixels."""
         return self.header.input_size
 
+    @property
+    def precision(self) -> str:
+        """Of the towers: ``fp32`` or ``bf16``."""
+        return precision_name(self.backbone.clip.logit_scale.dtype)
+
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Tensor]:
         """One image as it is seen (RGB) and as the backbone reads it (3, S, S).
 
@@ -162,6 +167,7 @@ class Detector:
             to_original=to_original,
             colour_limits=self.header.colour_limits,
             batch_size=self.batch_size,
+            precision=self.precision,
         )
         return predict(
             source,

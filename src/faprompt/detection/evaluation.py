@@ -14,6 +14,7 @@ from torch import Tensor, stack
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset, Sample
+from faprompt.detection.prediction import overflow
 from faprompt.detection.spool import MapSpool
 from faprompt.errors import DataError, FAPromptError, MetricError
 from faprompt.metrics.pixel import FPR_LIMIT, PixelResult, pixel_metrics
@@ -220,6 +221,10 @@ class _Run:
         for (sample, _, mask), score, array in zip(
             batch, scores.tolist(), maps.numpy(), strict=True
         ):
+            precision = getattr(self.detector, "precision", "its precision")
+            if error := overflow(score, array, source=sample.image_path, precision=precision):
+                self.unreadable[str(sample.image_path)] = str(error)
+                continue
             self.scores.append((str(sample.image_path), int(sample.label or 0), score))
             if mask is None:
                 self.unknown_masks += 1

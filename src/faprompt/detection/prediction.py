@@ -4,6 +4,7 @@ Free of torch and OpenCV: the detector and the exported models' runtime share it
 Shapes: B images, S input side in pixels, H x W the original image.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from PIL import Image
 
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.detection import rendering
-from faprompt.errors import FAPromptError
+from faprompt.errors import FAPromptError, NumericError
 
 OnError = Callable[[Any, FAPromptError], None]
 Pixels = TypeVar("Pixels")
@@ -68,6 +69,8 @@ class Engine(Generic[Pixels]):
     colour_limits: tuple[float, float]
     batch_size: int
     """Images at once, unless told."""
+    precision: str
+    """Of the model, for errors: fp32, bf16, fp16 or int8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,10 @@ def predict(
         return _Read(item, *engine.read(item, max_pixels))
 
     if _is_one_image(source):
-        return next(_predictions([read(source)], 1, engine))
+        return next(_predictions([read(source)], 1, engine, None))
     size = batch_size or engine.batch_size
     results = map_ordered(read, source, workers=workers, ahead=max(1, workers, size))
-    return _predictions(_usable(results, on_error), size, engine)
+    return _predictions(_usable(results, on_error), size, engine, on_error)
 
 
 def _is_one_image(source: Any) -> bool:
@@ -112,20 +115,60 @@ def _usable(
     for source, result in results:
         if isinstance(result, _Read):
             yield result
-        elif on_error is None:
-            raise result
         else:
-            on_error(source, result)
+            refuse(source, result, on_error)
+
+
+def refuse(source: Any, error: FAPromptError, on_error: OnError | None) -> None:
+    """Tell of an item that cannot be used, or raise its error where nobody wants to be told."""
+    if on_error is None:
+        raise error
+    on_error(source, error)
+
+
+def overflow(
+    image_score: float, anomaly_map: NDArray[np.float32], *, source: Any, precision: str
+) -> NumericError | None:
+    """The error of an image whose numbers are not finite; None where they are.
+
+    Args:
+        image_score: As the model gave it.
+        anomaly_map: Of any shape.
+        source: What was predicted; named where it is a path.
+        precision: Of the model.
+    """
+    if math.isfinite(image_score) and np.isfinite(anomaly_map).all():
+        return None
+    name = str(source) if isinstance(source, str | Path) else "image"
+    return NumericError(
+        f"{name}: the model's numbers are not finite in {precision}: "
+        + (
+            "its weights are damaged"
+            if precision == "fp32"
+            else "they overflowed; use fp32 (--precision fp32, also for an export)"
+        )
+    )
 
 
 def _predictions(
-    items: Iterable[_Read[Pixels]], batch_size: int, engine: Engine[Pixels]
+    items: Iterable[_Read[Pixels]],
+    batch_size: int,
+    engine: Engine[Pixels],
+    on_error: OnError | None,
 ) -> Iterator[Prediction]:
     for group in in_groups(items, batch_size):
         started = time.perf_counter()
         seen = engine.score([item.pixels for item in group])
         elapsed = (time.perf_counter() - started) * 1000 / len(group)
         for item, one in zip(group, seen, strict=True):
+            if error := overflow(
+                one.image_score,
+                one.anomaly_map,
+                source=item.source,
+                precision=engine.precision,
+            ):
+                refuse(item.source, error, on_error)
+                continue
             yield Prediction(
                 image_score=one.image_score,
                 anomaly_map=engine.to_original(one.anomaly_map, item.image.size),

@@ -139,6 +139,7 @@ class Runtime:
             to_original=to_original,
             colour_limits=self.description.colour_limits,
             batch_size=self.batch_size,
+            precision=self.description.precision,
         )
         return predict(
             source,

@@ -21,14 +21,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from faprompt.clip.compute import moved
+from faprompt.clip.compute import moved, precision_name
 from faprompt.clip.image_encoder import DEFAULT_READING, Reading
 from faprompt.clip.weights import Backbone
 from faprompt.data.hashing import content_hash
 from faprompt.data.images import open_image
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.transforms import preprocess
-from faprompt.errors import FAPromptError
+from faprompt.errors import FAPromptError, NumericError
 from faprompt.files import write_tensors
 
 _logger = logging.getLogger(__name__)
@@ -95,6 +95,16 @@ class ImageTower:
             dual = self.backbone.clip.visual.dual(moved(full, device), self.reading.blocks or None)
             image, patches = (features.cpu() for features in self.reading.of(dual))
         return [Features(image[i].clone(), patches[i].clone()) for i in range(len(images))]
+
+    def overflow(self, features: Features, path: Path) -> NumericError | None:
+        """The error of an image whose features are not finite; None where they are."""
+        if bool(features.image.isfinite().all()) and bool(features.patches.isfinite().all()):
+            return None
+        precision = precision_name(self.backbone.clip.logit_scale.dtype)
+        return NumericError(
+            f"{path}: features of {self.backbone.spec.name} are not finite in {precision}; use "
+            "--precision fp32, or get the weights again"
+        )
 
     def fits(self, features: Features) -> bool:
         """Whether features have the shapes and the precision that this tower gives."""
@@ -166,7 +176,7 @@ class FeatureCache:
         """Compute what is missing; ``paths`` maps contents to files.
 
         Returns:
-            Contents that could not be read, with the reason.
+            Contents that could not be read or computed, with the reason.
         """
         todo = self.missing(paths)
         failed: dict[str, FAPromptError] = {}
@@ -175,7 +185,10 @@ class FeatureCache:
         for group in in_groups(readable, COMPUTE_BATCH):
             features = self.tower.compute(torch.stack([pixels for _, pixels in group]))
             for (image_hash, _), feature in zip(group, features, strict=True):
-                self.store(image_hash, feature)
+                if error := self.tower.overflow(feature, paths[image_hash]):
+                    failed[image_hash] = error
+                else:
+                    self.store(image_hash, feature)
             progress(len(group))
         return failed
 
