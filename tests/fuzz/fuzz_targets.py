@@ -11,6 +11,7 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -129,12 +130,10 @@ def _data_set(spec: str | Path) -> None:
 def _look_at(dataset: Dataset) -> None:
     """Read what a list names, as every command does next."""
     for sample in dataset.samples[:3]:
-        for path in (sample.image_path, sample.mask_path):
-            for read in (content_hash, open_image) if path else ():
-                try:
-                    read(path)  # type: ignore[operator]
-                except FAPromptError:
-                    continue
+        for path in filter(None, (sample.image_path, sample.mask_path)):
+            for read in (content_hash, open_image):
+                with suppress(FAPromptError):
+                    read(path)
     dataset.counts()
 
 
@@ -151,20 +150,17 @@ def manifest_jsonl(data: bytes, folder: Path) -> None:
 
 
 def meta_json(data: bytes, folder: Path) -> None:
-    """AnomalyCLIP's list of a data set, or Real-IAD's."""
+    """AnomalyCLIP's list of a data set."""
     (folder / "meta.json").write_bytes(data)
-    lists = folder / "realiad" / "realiad_jsons"
-    for place in (lists, folder / "realiad" / "realiad_1024"):
-        place.mkdir(parents=True, exist_ok=True)
-    (lists / "x.json").write_bytes(data)
-    first = None
-    for spec in (f"metajson:{folder}", f"realiad:{folder / 'realiad'}"):
-        try:
-            _data_set(spec)
-        except FAPromptError as error:
-            first = first or error
-    if first:
-        raise first
+    _data_set(f"metajson:{folder}")
+
+
+def realiad(data: bytes, folder: Path) -> None:
+    """Real-IAD's list of a class."""
+    for place in ("realiad_jsons", "realiad_1024"):
+        (folder / "realiad" / place).mkdir(parents=True, exist_ok=True)
+    (folder / "realiad" / "realiad_jsons" / "x.json").write_bytes(data)
+    _data_set(f"realiad:{folder / 'realiad'}")
 
 
 def tables(data: bytes, folder: Path) -> None:
@@ -313,31 +309,30 @@ def hf_config(data: bytes, folder: Path) -> None:
 
 
 def toml(data: bytes, folder: Path) -> None:
-    """Settings of training, a recipe, and settings as they are typed."""
+    """Settings of training in a file, or as they are typed (after a first byte of ``=``)."""
+    if data[:1] == b"=":
+        train_settings(parse_assignments([data[1:].decode(errors="replace")]))
+        return
     (folder / "x.toml").write_bytes(data)
-    first = None
-    for read in (
-        lambda: train_settings(read_toml(folder / "x.toml")),
-        lambda: load_recipe(folder / "x.toml"),
-        lambda: train_settings(parse_assignments([data.decode(errors="replace")])),
-    ):
-        try:
-            read()
-        except FAPromptError as error:
-            first = first or error
-    if first:
-        raise first
+    train_settings(read_toml(folder / "x.toml"))
 
 
-def toml_seeds() -> list[bytes]:
-    """The shipped recipe, and settings of every type."""
-    recipe = files("faprompt").joinpath("pretrain/recipes/tiny.toml").read_bytes()
-    return [
-        recipe,
-        b'epochs = 3\nselect = "fixed:2"\nlearning_rate = 1e-3\nuse_prior = true\n',
-        b"epochs=3",
-        b"blur_sigma = inf",
-    ]
+def recipe(data: bytes, folder: Path) -> None:
+    """A recipe of a pretraining."""
+    (folder / "r.toml").write_bytes(data)
+    load_recipe(folder / "r.toml")
+
+
+def recipe_seeds() -> list[bytes]:
+    """The shipped one."""
+    return [files("faprompt").joinpath("pretrain/recipes/tiny.toml").read_bytes()]
+
+
+TOML = (
+    b'epochs = 3\nselect = "fixed:2"\nlearning_rate = 1e-3\nuse_prior = true\n',
+    b"=epochs=3",
+    b"blur_sigma = inf",
+)
 
 
 def plan(data: bytes, folder: Path) -> None:
@@ -431,7 +426,8 @@ TARGETS = {
     "image": Target(image, image_seeds),
     "manifest_csv": Target(manifest_csv, lambda: [ROWS, ROWS.replace(b",", b";")]),
     "manifest_jsonl": Target(manifest_jsonl, lambda: [LINES, LINES * 2]),
-    "meta_json": Target(meta_json, lambda: [json.dumps(m).encode() for m in (META, REALIAD)]),
+    "meta_json": Target(meta_json, lambda: [json.dumps(META).encode()]),
+    "realiad": Target(realiad, lambda: [json.dumps(REALIAD).encode()]),
     "tables": Target(tables, lambda: list(TABLES)),
     "checkpoint": Target(checkpoint, checkpoint_seeds, max_bytes=16_384),
     "checkpoint_header": Target(checkpoint_header, lambda: [_header().to_json().encode()]),
@@ -440,7 +436,8 @@ TARGETS = {
     "torchscript_pickle": Target(torchscript_pickle, lambda: [archive_pickle()]),
     "torch_pickle": Target(torch_pickle, torch_pickles, max_bytes=8192),
     "hf_config": Target(hf_config, lambda: [json.dumps(CONFIG).encode()]),
-    "toml": Target(toml, toml_seeds),
+    "toml": Target(toml, lambda: list(TOML)),
+    "recipe": Target(recipe, recipe_seeds),
     "plan": Target(plan, plan_seeds),
     "description": Target(description, description_seeds),
     "run_records": Target(run_records, run_seeds),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from faprompt.clip.registry import ClipSpec, TowerSize
+from faprompt.config import short
 from faprompt.errors import WeightsError
 from faprompt.files import parse_json
 
@@ -42,7 +43,7 @@ def check_config(path: Path, spec: ClipSpec) -> None:
     """
     config = _read(path)
     wrong = [
-        f"{field} is {found[field]!r}, expected {expected!r}"
+        f"{field} is {short(found[field])}, expected {expected!r}"
         for found, wanted in _compared(config, spec)
         for field, expected in wanted.items()
         if found[field] != expected
@@ -61,7 +62,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(config, dict) or config.get("model_type", "clip") != "clip":
         found = config.get("model_type") if isinstance(config, dict) else type(config).__name__
-        raise WeightsError(f"{path}: the configuration of a {found!r}; needed: 'clip'")
+        raise WeightsError(f"{path}: the configuration of a {short(found)}; needed: 'clip'")
     return config
 
 

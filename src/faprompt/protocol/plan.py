@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from faprompt.config import refuse_unknown, train_settings
+from faprompt.config import refuse_unknown, short, train_settings
 from faprompt.errors import ConfigError
 from faprompt.files import expanded
 from faprompt.protocol.published import SOURCES
@@ -140,7 +140,7 @@ def _check(plan: Plan, where: str) -> None:
     unique = (("methods", plan.methods), ("seeds", plan.seeds), ("transfers", names))
     for key, values in unique:
         if len(set(values)) < len(values):
-            raise ConfigError(f"{where}: {key}: something is named twice: {list(values)}")
+            raise ConfigError(f"{where}: {key}: something is named twice: {short(list(values))}")
     if plan.resamples < 100:
         raise ConfigError(f"{where}: resamples: must be at least 100, got {plan.resamples}")
 
@@ -166,7 +166,7 @@ def _yaml(text: str, where: str) -> dict[str, Any]:
 
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates may be no dates
         raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})") from None
     return dict(_typed(values, dict, where))
 
@@ -184,7 +184,7 @@ def _typed(value: Any, kind: type, where: str) -> Any:
     """The value, if it is of a kind; whole numbers are numbers, too."""
     kinds = (int, float) if kind is float else (kind,)
     if not isinstance(value, kinds) or isinstance(value, bool):
-        raise ConfigError(f"{where}: must be {_WORDS[kind]}, got {value!r}")
+        raise ConfigError(f"{where}: must be {_WORDS[kind]}, got {short(value)}")
     return value
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from faprompt.data.hashing import content_hash
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.detection.prediction import Engine, OnError, Prediction, Seen, predict
@@ -54,6 +55,12 @@ class Runtime:
             raise CheckpointError(
                 f"{folder}: {', '.join(missing)} missing; copy the whole folder, or export again"
             )
+        for name, checksum in description.files.items():
+            if (found := content_hash(folder / name)) != checksum:
+                raise CheckpointError(
+                    f"{folder / name}: damaged: its SHA-256 is {found}, expected {checksum}; copy "
+                    "the whole folder, or export again"
+                )
         path = folder / MODEL_FILES[description.form]
         if description.form == "onnx":
             return cls(onnx_session(path, device=device, threads=threads), description)
