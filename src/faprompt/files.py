@@ -5,8 +5,9 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,21 @@ def unfinished(folder: Path, name: str) -> list[Path]:
     """
     found = ((path, _TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*"))
     return sorted(path for path, match in found if match and match["name"] == _short(name))
+
+
+def sweep(folder: Path, *, older_than: float = 0.0) -> None:
+    """Remove the temporary files that killed processes left in a folder and all below it.
+
+    Args:
+        folder: With files of our own alone; it need not exist.
+        older_than: Seconds; younger ones may be of a process that is still writing.
+    """
+    latest = time.time() - older_than
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name):
+            with suppress(OSError):  # another sweeper was quicker
+                if path.stat().st_mtime <= latest:
+                    path.unlink()
 
 
 def refuse_foreign(folder: Path, record: str, *, kind: str) -> None:

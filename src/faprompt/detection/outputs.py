@@ -21,7 +21,7 @@ from PIL import Image
 from faprompt.data.listing import Listed
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import ConfigError, FAPromptError, OutputError
-from faprompt.files import append_line, parse_json, refuse_foreign, replacing, write_text
+from faprompt.files import append_line, parse_json, refuse_foreign, replacing, sweep, write_text
 
 COLUMNS = ("path", "image_score", "width", "height", "milliseconds")
 FORMATS = {"png": "PNG", "jpg": "JPEG"}
@@ -45,6 +45,7 @@ class PredictionFolder:
         self.rows: dict[str, Row] = {}
         self._claim(dict(settings))
         self._read_rows()
+        sweep(folder)
         self._names = {row["map"] for row in self.rows.values() if row.get("map")}
 
     @classmethod

@@ -29,12 +29,14 @@ from faprompt.data.images import open_image
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.transforms import preprocess
 from faprompt.errors import FAPromptError, NumericError
-from faprompt.files import write_tensors
+from faprompt.files import sweep, write_tensors
 
 _logger = logging.getLogger(__name__)
 
 CACHE_VERSION = 1  # part of the key: raised when preprocessing or the local path changes
 COMPUTE_BATCH = 8
+ABANDONED = 3600.0
+"""Seconds after which half a file is nobody's: several runs may fill one cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ class FeatureCache:
             Contents that could not be read or computed, with the reason.
         """
         todo = self.missing(paths)
+        if todo:
+            sweep(self.folder, older_than=ABANDONED)
         failed: dict[str, FAPromptError] = {}
         reading = map_ordered(lambda h: self.tower.read(paths[h]), todo, workers=workers)
         readable = self._readable(reading, failed)
