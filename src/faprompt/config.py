@@ -3,7 +3,7 @@
 Source: FAPrompt (arXiv:2410.10289) and its released code, as described in docs/method.md.
 """
 
-import math
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -17,6 +17,13 @@ from faprompt.errors import ConfigError
 Preset = Literal["paper", "released"]
 PriorGather = Literal["top", "first"]
 FocalOn = Literal["probability", "sigmoid"]
+
+SHOWN = 100
+"""Characters of a value in an error's text."""
+MAX_INPUT_SIZE = 8192
+"""Side in pixels: 64 M pixels and, of the smallest patches, a million tokens."""
+MAX_BLUR_SIGMA = 1000.0
+"""Pixels: a blur far beyond this is a constant, and its kernel is as long as the number says."""
 
 _PRESET_SETTINGS: dict[str, dict[str, Any]] = {
     "paper": {"prior_gather": "top", "image_focal_on": "probability", "fp16_deep_prompts": False},
@@ -54,7 +61,7 @@ class Settings:
                 words = " or ".join(
                     _KIND_WORDS[k] for k in kinds if k is not int or float not in kinds
                 )
-                raise ConfigError(f"{field.name} must be {words}, got {value!r}")
+                raise ConfigError(f"{field.name} must be {words}, got {short(value)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they are stored in checkpoints."""
@@ -102,6 +109,7 @@ class MethodConfig(Settings):
             _check_number(name, getattr(self, name), minimum=1)
         for name in ("num_normal_tokens", "prior_reduction"):
             _check_number(name, getattr(self, name), minimum=1)
+        _check_number("blur_sigma", self.blur_sigma, minimum=0, maximum=MAX_BLUR_SIGMA)
         if self.temperature <= 0:
             raise ConfigError(f"temperature must be above 0, got {self.temperature}")
         _check_choice("prior_gather", self.prior_gather, ("top", "first"))
@@ -186,6 +194,7 @@ class TrainingConfig(Settings):
         self.check_types()
         for name in ("epochs", "batch_size", "input_size"):
             _check_number(name, getattr(self, name), minimum=1)
+        _check_number("input_size", self.input_size, minimum=1, maximum=MAX_INPUT_SIZE)
         for name in ("learning_rate", "beta1", "beta2", "weight_decay", "seed"):
             _check_number(name, getattr(self, name), minimum=0)
         if not 0 < self.heldout_fraction < 1:
@@ -203,7 +212,7 @@ class TrainingConfig(Settings):
             return None
         head, _, number = self.select.partition(":")
         if head != "fixed" or not number.isdecimal():
-            raise ConfigError(f"select must be 'heldout' or 'fixed:N', got {self.select!r}")
+            raise ConfigError(f"select must be 'heldout' or 'fixed:N', got {short(self.select)}")
         return int(number)
 
 
@@ -246,7 +255,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a readable TOML file ({error})") from None
 
 
@@ -261,10 +270,10 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     for text in assignments:
         name, sign, value = text.partition("=")
         if not sign:
-            raise ConfigError(f"--set {text!r}: needed is NAME=VALUE")
+            raise ConfigError(f"--set {short(text)}: needed is NAME=VALUE")
         try:
             values[name.strip()] = tomllib.loads(f"x = {value}")["x"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             values[name.strip()] = value.strip()
     return values
 
@@ -274,8 +283,8 @@ def refuse_unknown(values: Iterable[str], known: Iterable[str], *, where: str) -
     names = list(known)
     for key in values:
         if key not in names:
-            near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
-            raise ConfigError(f"{where}: unknown setting {key!r}; did you mean {near!r}?")
+            near = get_close_matches(str(key)[:SHOWN], names, n=1, cutoff=0.0)[0]
+            raise ConfigError(f"{where}: unknown setting {short(key)}; did you mean {near!r}?")
 
 
 _KIND_WORDS = {
@@ -296,11 +305,25 @@ def _kinds(annotation: Any) -> tuple[type, ...]:
     return (float, int) if annotation is float else (annotation,)
 
 
-def _check_number(name: str, value: object, *, minimum: float) -> None:
-    if isinstance(value, int | float) and not (math.isfinite(value) and value >= minimum):
-        raise ConfigError(f"{name} must be at least {minimum}, got {value}")
+def _check_number(
+    name: str, value: object, *, minimum: float, maximum: float = sys.float_info.max
+) -> None:
+    if not isinstance(value, int | float):
+        return
+    if not minimum <= value <= maximum:  # false for NaN, too
+        bound = f"at least {minimum}" if not value > maximum else f"at most {maximum:g}"
+        raise ConfigError(f"{name} must be {bound}, got {short(value)}")
+
+
+def short(value: object) -> str:
+    """A value as errors show it: not longer than it takes to recognise it."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested without end, or more digits than are printed
+        return f"a {type(value).__name__}"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {short(value)}")

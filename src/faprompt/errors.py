@@ -8,6 +8,7 @@ FAPromptError
 ├── DataError         an image, mask, manifest or data set folder cannot be used
 ├── MetricError       a metric was asked of values it is not defined for
 ├── OutputError       a result cannot be written where it was asked for
+├── NumericError      a model's numbers are not finite: its precision overflowed, or worse
 ├── TrainingError     training cannot go on (for example a loss that is not finite)
 └── ExportError       an exported model does not say what the torch model says
 
@@ -45,6 +46,10 @@ class MetricError(FAPromptError, ValueError):
 
 class OutputError(FAPromptError):
     """A result cannot be written where it was asked for."""
+
+
+class NumericError(FAPromptError):
+    """A model's numbers are not finite: its precision overflowed, or its weights are damaged."""
 
 
 class TrainingError(FAPromptError):

@@ -1,12 +1,15 @@
 """Writing files so that no half file ever stands under its final name."""
 
+import hashlib
+import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from faprompt.errors import OutputError
 
@@ -15,6 +18,17 @@ if TYPE_CHECKING:
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 """Names that :func:`replacing` makes, by way of :func:`tempfile.mkstemp`."""
+
+
+_LONGEST_NAME = 255 - len("..12345678")
+"""Bytes of a name that still fits into a temporary one."""
+
+
+def _short(name: str) -> str:
+    """What a temporary name holds of a file's name."""
+    if len(os.fsencode(name)) <= _LONGEST_NAME:
+        return name
+    return hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
 @contextmanager
@@ -36,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{_short(path.name)}.", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -58,7 +72,22 @@ def unfinished(folder: Path, name: str) -> list[Path]:
     Those of a process that is still writing look the same.
     """
     found = ((path, _TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*"))
-    return sorted(path for path, match in found if match and match["name"] == name)
+    return sorted(path for path, match in found if match and match["name"] == _short(name))
+
+
+def sweep(folder: Path, *, older_than: float = 0.0) -> None:
+    """Remove the temporary files that killed processes left in a folder and all below it.
+
+    Args:
+        folder: With files of our own alone; it need not exist.
+        older_than: Seconds; younger ones may be of a process that is still writing.
+    """
+    latest = time.time() - older_than
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name):
+            with suppress(OSError):  # another sweeper was quicker
+                if path.stat().st_mtime <= latest:
+                    path.unlink()
 
 
 def refuse_foreign(folder: Path, record: str, *, kind: str) -> None:
@@ -80,14 +109,66 @@ def refuse_foreign(folder: Path, record: str, *, kind: str) -> None:
         raise OutputError(f"{folder}: not empty and not {kind}; choose another --out")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{folder}: cannot be made ({reason}); choose another place") from None
+
+
+def expanded(path: str | Path) -> Path:
+    """Put the user's home in place of ``~``; the ``~`` of nobody known stays what it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (its own way raises)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Read JSON, as :func:`json.loads`.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all.
+
+    What UTF-8 cannot hold (bytes of a file name in another encoding) is escaped as JSON does it.
 
     Raises:
         OutputError: the file cannot be written.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a record to a file of JSON lines, after whatever a killed process left of one.
+
+    A line cut short by a full disk or a kill ends without a line end and is passed over by
+    readers; the next record begins a line of its own.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    line = json.dumps(record).encode() + b"\n"
+    try:
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            file.write(line)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def write_tensors(

@@ -6,36 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import save_file
+from random_model import random_model
 from typer.testing import CliRunner, Result
 
 from faprompt.cli.main import load_commands
-from faprompt.clip.model import Clip
-from faprompt.clip.registry import get_spec
-from faprompt.clip.weights import load_backbone
-from faprompt.config import MethodConfig
 from faprompt.errors import FAPromptError
-from faprompt.method.checkpoint import Header, save_checkpoint
-from faprompt.method.network import FAPrompt
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Options that name a random model."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    save_file(Clip(get_spec("tiny")).state_dict(), folder / "weights.safetensors")
-    backbone = load_backbone("tiny", weights=folder / "weights.safetensors")
-    config = MethodConfig(blur_sigma=2.0)
-    header = Header(
-        method=config, backbone="tiny", backbone_checksum=backbone.checksum, input_size=64
-    )
-    learner = FAPrompt(backbone.clip, config).learner.state_dict()
-    save_checkpoint(folder / "prompts.safetensors", learner, header)
-    weights = str(folder / "weights.safetensors")
-    return ["--model", str(folder / "prompts.safetensors"), "--weights", weights]
+    return random_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

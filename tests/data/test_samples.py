@@ -56,5 +56,5 @@ def test_content_hash_is_sha_256(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.png: cannot be read \(No such file"):
+    with pytest.raises(DataError, match=r"gone\.png: not found; needed is a readable file"):
         content_hash(tmp_path / "gone.png")

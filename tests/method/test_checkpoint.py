@@ -13,7 +13,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from faprompt.clip.weights import Backbone
@@ -206,6 +207,47 @@ def test_a_header_that_is_no_record_is_one_error(text: str, tmp_path: Path) -> N
 class _Evil:
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (Path("touched"),)
+
+
+def test_any_flipped_bit_of_the_tensors_is_seen(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    start = 8 + int.from_bytes(content[:8], "little")
+    for place in range(start, len(content), (len(content) - start) // 20):
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(CheckpointError, match=r"damaged: its content is not what was written"):
+            read_checkpoint(path)
+
+
+@pytest.mark.parametrize("change", [{"epoch": 8}, {"colour_limits": [0.1, 0.2]}])
+def test_a_header_that_was_changed_is_seen(change: dict[str, Any], path: Path) -> None:
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["faprompt"])
+    save_file(load_file(path), path, {"faprompt": json.dumps(header | change)})
+    with pytest.raises(CheckpointError, match=r"damaged: its content is not what was written"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_abnormality_prompts": 10**9}, r"abnormal_tokens has shape .* needed is"),
+        ({"num_prior_patches": 10**7}, r"prior\.linear1\.weight has shape"),
+        ({"num_normal_tokens": 10**30}, "settings of no possible network|whole number"),
+        ({"blur_sigma": 1e12}, "blur_sigma must be at most 1000"),
+    ],
+)
+def test_a_header_that_claims_a_huge_network_takes_no_memory(
+    change: dict[str, Any], message: str, path: Path, backbone: Backbone
+) -> None:
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["faprompt"])
+    header["method"] |= change
+    del header["sha256"]
+    save_file(load_file(path), path, {"faprompt": json.dumps(header)})
+    with pytest.raises(CheckpointError, match=message):
+        build_network(*read_checkpoint(path), backbone, path=path)
 
 
 def test_no_pickle_is_ever_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

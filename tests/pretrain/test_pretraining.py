@@ -1,6 +1,7 @@
 """A run of a microscopic tower: repeatable, resumable, learns, exports what the package loads."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch.testing import assert_close
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, TowerSize, get_spec
 from faprompt.clip.tokenizer import load_tokenizer
-from faprompt.errors import ConfigError, DataError, TrainingError
+from faprompt.errors import ConfigError, DataError, FAPromptError, OutputError, TrainingError
 from faprompt.pretrain.batches import BatchMaker
 from faprompt.pretrain.objective import loss_terms
 from faprompt.pretrain.recipe import Recipe, Stage
@@ -126,7 +127,9 @@ def test_a_loss_that_is_not_finite_stops_with_the_remedy() -> None:
     run = micro_run()
     with torch.no_grad():
         run.clip.visual.proj.fill_(torch.nan)
-    with pytest.raises(TrainingError, match=r"step 0: loss .*nan.*lower learning_rate"):
+    with pytest.raises(
+        TrainingError, match=r"step 0: the loss is not finite .*nan.* Lower learning_rate"
+    ):
         run.step()
 
 
@@ -159,3 +162,34 @@ def test_sources_list_what_was_used_and_nothing_without_a_licence(tmp_path: Path
     )
     with pytest.raises(DataError, match=r"no source and licence for \['object/c.jpg'\]"):
         export_sources(listing, tmp_path, ["object/c.jpg"])
+
+
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _of_something_else(path: Path) -> None:
+    torch.save({"state": 1}, path)
+
+
+def _of_other_shapes(path: Path) -> None:
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, "clip": {"visual.proj": torch.zeros(1)}}, path)
+
+
+@pytest.mark.parametrize("damage", [_emptied, _cut, _of_something_else, _of_other_shapes])
+def test_a_damaged_state_is_one_error(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    pretrain(micro_run(), tmp_path, pace(1))
+    damage(tmp_path / "state.pt")
+    with pytest.raises(FAPromptError, match=r"state\.pt: damaged"):
+        pretrain(micro_run(), tmp_path, pace(2), resume=True)
+
+
+def test_a_place_that_is_a_file_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(OutputError, match="run: cannot be made"):
+        pretrain(micro_run(), tmp_path / "run", pace(1))

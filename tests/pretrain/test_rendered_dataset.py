@@ -53,6 +53,12 @@ def test_photographs_are_read_by_group_and_bad_files_left_out(
 ) -> None:
     folder = photo_folder(tmp_path)
     (folder / "object/broken.jpg").write_bytes(b"no picture")
+    whole = (folder / "object/a.png").read_bytes()
+    (folder / "object/cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "object/no-size.png").write_bytes(whole[:18] + bytes(12) + whole[30:])
+    (folder / "object/huge.png").write_bytes(whole[:16] + b"\x7f" * 8 + whole[24:])
+    (folder / "object/gone.png").symlink_to("nowhere")
+    (folder / "object/folder.png").mkdir()
     bank = load_photos(folder)
     assert bank.pixels.shape == (6, 3, BANK_SIZE, BANK_SIZE)
     assert bank.names[0] == "material/a.png"
@@ -61,7 +67,8 @@ def test_photographs_are_read_by_group_and_bad_files_left_out(
         "object": 2,
         "scene": 2,
     }
-    assert "broken.jpg left out" in caplog.text
+    for name in ("broken.jpg", "cut.png", "no-size.png", "huge.png", "gone.png", "folder.png"):
+        assert f"object/{name}: " in caplog.text
 
 
 def test_crops_are_repeatable_and_from_the_groups_asked_for(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The runtime on a graph whose answers are known, with both engines and without torch."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import torch
 from graphs import MEAN, SIDE, STD, simple_scores, write_simple_model
 from PIL import Image
 
+from faprompt.data.hashing import content_hash
 from faprompt.detection.areas import Areas
 from faprompt.detection.look import Look
 from faprompt.detection.tiling import Tiling
@@ -180,6 +182,10 @@ def _change(folder: Path, **values: Any) -> None:
         ({"input_size": 0}, "input_size is 0"),
         ({"precision": "fp8"}, "fp8"),
         ({"unknown": 1}, "unexpected keyword"),
+        ({"mean": [0, 0, float("nan")]}, "not finite"),
+        ({"input_size": 10**9}, "input_size is 1000000000"),
+        ({"files": {"../model.onnx": "0"}}, "files are not names with checksums"),
+        ({"files": ["model.onnx"]}, "files are not names with checksums"),
         ({"files": {"model.onnx": "", "model.onnx.data": ""}}, r"model\.onnx\.data missing"),
     ],
 )
@@ -197,8 +203,20 @@ def test_a_folder_without_a_model_and_a_damaged_graph_are_named(tmp_path: Path) 
         Runtime.load(tmp_path)
     write_simple_model(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"nothing")
+    _change(tmp_path, files={"model.onnx": content_hash(tmp_path / "model.onnx")})
     with pytest.raises(CheckpointError, match=r"model\.onnx: cannot be used .*export the model"):
         Runtime.load(tmp_path)
+
+
+def test_a_flipped_bit_is_refused_before_the_engine_sees_it(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    name = max(Runtime.load(copy).description.files)
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{name}: damaged: its SHA-256 is .*, expected"):
+        Runtime.load(copy)
 
 
 def test_a_missing_engine_says_how_to_get_it(

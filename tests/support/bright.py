@@ -57,4 +57,5 @@ class BrightModel:
             batch_size=batch_size,
             grid=GRID,
             input_size=SIDE,
+            precision="fp32",
         )

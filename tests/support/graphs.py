@@ -12,6 +12,7 @@ from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, PromptTokens, TowerSize
 from faprompt.clip.weights import Backbone
 from faprompt.config import MethodConfig
+from faprompt.data.hashing import content_hash
 from faprompt.detection.detector import Detector
 from faprompt.method.checkpoint import Header
 from faprompt.method.network import FAPrompt
@@ -67,12 +68,12 @@ def write_simple_model(folder: Path, *, form: str = "onnx", precision: str = "fp
     """The simple graph as ``faprompt export`` would leave it."""
     folder.mkdir(parents=True, exist_ok=True)
     write_simple_graph(folder / "model.onnx")
-    files = {"model.onnx": "0" * 64}
+    names = ["model.onnx"]
     if form == "openvino":
         from faprompt.deploy.openvino import write_openvino
 
         write_openvino(folder / "model.onnx", folder / "model.xml", half=precision == "fp16")
-        files = {"model.xml": "0" * 64, "model.bin": "0" * 64}
+        names = ["model.xml", "model.bin"]
     Description(
         form=form,
         precision=precision,
@@ -84,7 +85,7 @@ def write_simple_model(folder: Path, *, form: str = "onnx", precision: str = "fp
         checkpoint_sha256="1" * 64,
         backbone="micro",
         backbone_checksum="2" * 64,
-        files=files,
+        files={name: content_hash(folder / name) for name in names},
         versions={},
         parity={},
     ).write(folder)

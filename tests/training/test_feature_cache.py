@@ -231,7 +231,7 @@ def test_hashes_name_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     hashes, failed = hash_files([tmp_path / "a", tmp_path / "b", tmp_path / "a"], workers=2)
     assert hashes == {tmp_path / "a": content_hash(tmp_path / "a")}
-    assert "cannot be read" in str(failed[tmp_path / "b"])
+    assert "b: not found; needed is a readable file" in str(failed[tmp_path / "b"])
 
 
 def test_the_users_folder_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faprompt.cli.app import app
+from faprompt.cli.printing import printable
 
 if TYPE_CHECKING:
     from faprompt.data.checking import Check
@@ -74,7 +75,7 @@ def export(
 
     dataset = _load(name, path)
     export_dataset(dataset, to)
-    typer.echo(f"{to}: {len(dataset)} images of {dataset.name}")
+    typer.echo(printable(f"{to}: {len(dataset)} images of {dataset.name}"))
 
 
 @datasets.command()
@@ -143,7 +144,7 @@ def _check_values(dataset: "Dataset", found: "Check") -> dict[str, Any]:
 
 def _print_check(dataset: "Dataset", found: "Check") -> None:
     counts = found.counts
-    typer.echo(f"{dataset.root} ({dataset.layout})")
+    typer.echo(printable(f"{dataset.root} ({dataset.layout})"))
     typer.echo(
         f"{counts.normal} normal, {counts.anomalous} anomalous, {counts.unlabelled} unlabelled "
         f"images in {found.classes} classes; {counts.masks} masks"
@@ -166,7 +167,7 @@ def _print_findings(found: "Check") -> None:
         if items:
             typer.echo(f"{key.replace('_', ' ')}: {len(items)}")
         for item in items[:SHOWN]:
-            typer.echo(f"  {' = '.join(item) if isinstance(item, list) else item}")
+            typer.echo(f"  {printable(' = '.join(item) if isinstance(item, list) else item)}")
         if len(items) > SHOWN:
             typer.echo(f"  and {len(items) - SHOWN} more (--json)")
 
@@ -191,8 +192,8 @@ def _print_overlap(found: "Overlap") -> None:
         how = (
             "the same" if pair.kind == "content" else f"alike ({pair.distance} of 128 bits differ)"
         )
-        typer.echo(f"{pair.target} = {pair.auxiliary}: {how}")
+        typer.echo(printable(f"{pair.target} = {pair.auxiliary}: {how}"))
     for reason in found.unreadable.values():
-        typer.echo(f"left out: {reason}")
+        typer.echo(f"left out: {printable(reason)}")
     same, alike = (len(found.of_kind(kind)) for kind in ("content", "perceptual"))
     typer.echo(f"{same} pairs with the same content, {alike} target images that look alike")

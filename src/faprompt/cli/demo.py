@@ -197,4 +197,4 @@ def _report(folder: "DemoFolder", fresh: "Scored", shipped: "Scored", *, seconds
         ("scores", folder.scores),
         ("fresh prompts", folder.run / "best.safetensors"),
     ):
-        console.print(f"  {what:<14} {options.shown(path)}", soft_wrap=True, highlight=False)
+        console.print(f"  {what:<14} {options.marked(path)}", soft_wrap=True, highlight=False)

@@ -29,7 +29,7 @@ from faprompt.detection.detector import Detector
 from faprompt.detection.evaluation import Evaluation, Settings, evaluate
 from faprompt.detection.outputs import save_image
 from faprompt.detection.prediction import Prediction
-from faprompt.files import refuse_foreign, write_text
+from faprompt.files import parse_json, refuse_foreign, write_text
 from faprompt.method.checkpoint import Header
 from faprompt.pretrain.dataset import render_dataset
 from faprompt.pretrain.renderer import RENDERER_VERSION
@@ -106,7 +106,7 @@ def claim(folder: DemoFolder, request: Mapping[str, Any]) -> None:
 
 def _read(record: Path) -> object:
     try:
-        return json.loads(record.read_text(encoding="utf-8"))
+        return parse_json(record.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None  # as good as another request
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from faprompt.cli.printing import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,7 @@ class TrainingDisplay:
         self.failed = 0
         self.console = Console(stderr=True)
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # names of data sets
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]}"),
@@ -53,7 +55,7 @@ class TrainingDisplay:
 
     def say(self, text: str) -> None:
         """One line above the bars."""
-        self.console.print(text, soft_wrap=True, highlight=False)
+        self.console.print(printable(text), soft_wrap=True, highlight=False, markup=False)
 
     def add(self, description: str, total: int | None) -> Any:
         """One more bar; returns what :attr:`progress` knows it by."""

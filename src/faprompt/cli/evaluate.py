@@ -7,6 +7,7 @@ import typer
 
 from faprompt.cli import options, tiling
 from faprompt.cli.app import app
+from faprompt.cli.printing import printable
 
 if TYPE_CHECKING:
     from faprompt.detection.evaluation import Evaluation
@@ -111,15 +112,23 @@ def _write(
 def _show(evaluation: "Evaluation", title: str) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=None, header_style="bold")
+    table = Table(
+        title=Text(printable(title), style="table.title"),
+        title_justify="left",
+        box=None,
+        header_style="bold",
+    )
     table.add_column("class\n")
     table.add_column("normal +\nanomalous", justify="right")
     for heading in HEADINGS.values():
         table.add_column(heading, justify="right")
     for result in evaluation.classes:
         counts = f"{result.normal} + {result.anomalous}"
-        table.add_row(result.name, counts, *(_percent(result.values[m]) for m in HEADINGS))
+        table.add_row(
+            Text(printable(result.name)), counts, *(_percent(result.values[m]) for m in HEADINGS)
+        )
     mean, undefined = evaluation.mean()
     if len(evaluation.classes) > 1:
         table.add_row("[bold]mean[/bold]", "", *(_percent(mean[m]) for m in HEADINGS))
@@ -140,7 +149,8 @@ def _show(evaluation: "Evaluation", title: str) -> None:
     ]
     console.print("; ".join(notes), highlight=False)
     for path, reason in evaluation.unreadable.items():
-        console.print(f"left out: {path}: {reason}", style="yellow", soft_wrap=True, markup=False)
+        line = printable(f"left out: {path}: {reason}")
+        console.print(line, style="yellow", soft_wrap=True, markup=False)
 
 
 def _percent(value: float | None) -> str:

@@ -58,5 +58,5 @@ def export(
         )
     size = sum((out / name).stat().st_size for name in description.files)
     console.print(
-        f"{form}, {precision}, {size / 1e6:,.1f} MB: {options.shown(out)}", soft_wrap=True
+        f"{form}, {precision}, {size / 1e6:,.1f} MB: {options.marked(out)}", soft_wrap=True
     )

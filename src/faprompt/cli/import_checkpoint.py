@@ -74,4 +74,4 @@ def _summary(imported: "Imported", out: Path) -> None:
     agreeing = ", ".join(imported.compared) or "nothing: the file has no copies of frozen values"
     console.print(f"agree with {imported.header.backbone}: {agreeing}", markup=False)
     console.print(f"dropped, used by nothing: {', '.join(imported.dropped) or 'none'}")
-    console.print(f"[bold]{options.shown(out)}[/bold], preset {config.preset_name}")
+    console.print(f"[bold]{options.marked(out)}[/bold], preset {config.preset_name}")

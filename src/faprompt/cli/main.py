@@ -7,6 +7,7 @@ from importlib import import_module
 import typer
 
 from faprompt.cli.app import app
+from faprompt.cli.printing import never_fail, printable
 from faprompt.errors import FAPromptError
 
 COMMANDS = (
@@ -41,10 +42,11 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Exit codes: 0 done, 1 one of our errors, 2 wrong usage, 130 interrupted.
     """
+    never_fail()
     try:
         load_commands()(args, prog_name="faprompt")
     except FAPromptError as error:
-        line = " ".join(str(error).split())
+        line = printable(" ".join(str(error).split()))
         typer.secho(f"error: {line}", err=True, fg=typer.colors.RED)
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:  # while the commands were being imported

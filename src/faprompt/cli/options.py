@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from faprompt.cli.printing import printable
+
 if TYPE_CHECKING:
     from faprompt.clip.compute import Compute
 
@@ -38,6 +40,13 @@ def resolve_compute(device: str, precision: str) -> "Compute":
 def shown(path: Path) -> str:
     """A path as short as it can be said from here."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+        return printable(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError, RuntimeError):  # elsewhere, or links in a circle
+        return printable(path)
+
+
+def marked(path: Path) -> str:
+    """The same for texts with markup, which takes brackets for its own."""
+    from rich.markup import escape
+
+    return escape(shown(path))

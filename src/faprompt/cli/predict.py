@@ -10,6 +10,7 @@ import typer
 
 from faprompt.cli import options, predict_regions, tiling
 from faprompt.cli.app import app
+from faprompt.cli.printing import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -181,13 +182,18 @@ class _Run:
         self.failed += 1
         self.folder.add_error(str(source), error)
         self.errors.print(
-            f"left out: {error}", style="yellow", soft_wrap=True, highlight=False, markup=False
+            f"left out: {printable(error)}",
+            style="yellow",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
         )
 
     def report(self) -> None:
         """The most anomalous images, and a summary."""
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         paths = {str(item.path) for item in self.listed}
         rows = [row for row in self.folder.rows.values() if row["path"] in paths]
@@ -195,7 +201,7 @@ class _Run:
         table = Table("score", "image", "size", box=None, pad_edge=False)
         for row in rows[:SHOWN]:
             size = f"{row['width']}x{row['height']}"
-            table.add_row(f"{row['image_score']:.3f}", row["path"], size)
+            table.add_row(f"{row['image_score']:.3f}", Text(printable(row["path"])), size)
         console = Console()
         console.print(table)
         if len(rows) > SHOWN:
@@ -204,4 +210,4 @@ class _Run:
         speed = f", {1000 * self.seconds / done:.0f} ms each" if done else ""
         failed = f", [yellow]{self.failed} left out[/yellow]" if self.failed else ""
         console.print(f"{len(rows)} images{speed}{failed}")
-        console.print(f"results: [bold]{options.shown(self.folder.folder)}[/bold]", soft_wrap=True)
+        console.print(f"results: [bold]{options.marked(self.folder.folder)}[/bold]", soft_wrap=True)

@@ -123,9 +123,9 @@ def _summary(result: Any, failed: int) -> None:
         console.print(chosen, soft_wrap=True)
     else:
         console.print(f"{result.rule}")
-    console.print(f"[bold]{options.shown(result.files.best)}[/bold]", soft_wrap=True)
+    console.print(f"[bold]{options.marked(result.files.best)}[/bold]", soft_wrap=True)
     console.print(
-        f"use it: faprompt predict PATH --model {options.shown(result.files.best)}",
+        f"use it: faprompt predict PATH --model {options.marked(result.files.best)}",
         soft_wrap=True,
         highlight=False,
     )

@@ -56,6 +56,12 @@ def resolve(device: str = "auto", precision: str = "auto") -> Compute:
     return Compute(device=found, precision=precision)
 
 
+def precision_name(dtype: torch.dtype) -> str:
+    """What ``--precision`` calls a type of numbers; others go by their own name."""
+    names = {kind: name for name, kind in DTYPES.items()}
+    return names.get(dtype, str(dtype).removeprefix("torch."))
+
+
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
     """The tensor on a device; to a GPU through pinned memory, beside whatever it computes."""
     if device.type == "cuda" and tensor.device.type == "cpu":

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from faprompt.clip.limits import check_plain
 from faprompt.clip.safe_pickle import load_torchscript, safe_load_pickle
 from faprompt.errors import WeightsError
 
@@ -49,7 +50,7 @@ def _zip_format(path: Path) -> Format:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # damaged names and unknown versions have errors of their own
         raise WeightsError(f"{path}: damaged or cut short ({error}). Get the file again") from error
     if any(name.endswith("/constants.pkl") for name in names):
         return Format.TORCHSCRIPT
@@ -87,6 +88,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             content = content[key]
             break
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    for name, tensor in tensors.items():
+        check_plain(name, tensor, path)
     if not tensors:
         raise WeightsError(f"{path}: no tensors in it, only {_keys(content)}; needed: a state dict")
     if all(name.startswith("module.") for name in tensors):

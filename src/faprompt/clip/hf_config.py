@@ -1,11 +1,12 @@
 """A transformers ``config.json`` checked, field by field, against the registry."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from faprompt.clip.registry import ClipSpec, TowerSize
+from faprompt.config import short
 from faprompt.errors import WeightsError
+from faprompt.files import parse_json
 
 LAYER_NORM_EPS = 1e-5  # of every CLIP; torch's default too
 
@@ -42,7 +43,7 @@ def check_config(path: Path, spec: ClipSpec) -> None:
     """
     config = _read(path)
     wrong = [
-        f"{field} is {found[field]!r}, expected {expected!r}"
+        f"{field} is {short(found[field])}, expected {expected!r}"
         for found, wanted in _compared(config, spec)
         for field, expected in wanted.items()
         if found[field] != expected
@@ -56,12 +57,12 @@ def check_config(path: Path, spec: ClipSpec) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(config, dict) or config.get("model_type", "clip") != "clip":
         found = config.get("model_type") if isinstance(config, dict) else type(config).__name__
-        raise WeightsError(f"{path}: the configuration of a {found!r}; needed: 'clip'")
+        raise WeightsError(f"{path}: the configuration of a {short(found)}; needed: 'clip'")
     return config
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from faprompt.clip.registry import ClipSpec
 from faprompt.errors import WeightsError
+from faprompt.files import expanded
 
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def locate(spec: ClipSpec, weights: Path | str | None = None) -> tuple[Path, str
         if spec.hub_id is None:
             raise WeightsError(f"{spec.name}: not published; name a file with --weights PATH")
         return from_hub(spec.hub_id, spec), f"hub {spec.hub_id}"
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     if path.exists():
         return weight_file(path), str(path)
     if HUB_ID.fullmatch(str(weights)) and path.suffix not in FILE_SUFFIXES:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from faprompt.clip.limits import check_plain, refuse_hungry, refuse_packed
 from faprompt.errors import WeightsError
 
 STORAGE_DTYPES = {
@@ -45,7 +46,10 @@ def safe_load_pickle(path: Path) -> dict[str, Any]:
             plain containers (nothing of it is run).
     """
     try:
+        refuse_packed(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(
@@ -72,12 +76,16 @@ def load_torchscript(path: Path) -> dict[str, Tensor]:
         WeightsError: the archive is damaged, or its pickle names anything unexpected.
     """
     try:
+        refuse_packed(path)
         with zipfile.ZipFile(path) as archive:
             reader = _Unpickler(archive, path)
             root = reader.load()
             if not isinstance(root, _Bag):
                 raise WeightsError(f"{path}: the archive holds no module but {type(root).__name__}")
-            return {name: reader.tensor(found) for name, found in _collect(root)}
+            tensors = {name: reader.tensor(found) for name, found in _collect(root)}
+            for name, tensor in tensors.items():
+                check_plain(name, tensor, path)
+            return tensors
     except WeightsError:
         raise
     except Exception as error:  # zipfile, pickle and torch each have their own
@@ -139,7 +147,10 @@ class _Unpickler(pickle.Unpickler):
             raise WeightsError(f"{path}: refused: its data.pkl is larger than any model's")
         self._refuse_big_endian()
         self.storages: dict[str, Tensor] = {}
-        super().__init__(io.BytesIO(archive.read(names[0])))
+        self.room = path.stat().st_size  # records that overlap would read the same bytes often
+        content = archive.read(names[0])
+        refuse_hungry(content, path)
+        super().__init__(io.BytesIO(content))
 
     def tensor(self, found: _Found) -> Tensor:
         """Read the numbers of one tensor of the pickle."""
@@ -157,6 +168,9 @@ class _Unpickler(pickle.Unpickler):
         record = f"{self.folder}data/{storage.key}"
         needed = storage.length * storage.dtype.itemsize
         found = self.archive.getinfo(record).file_size
+        self.room -= found
+        if self.room < 0:
+            raise WeightsError(f"{self.path}: refused: its records overlap")
         if found != needed:
             raise WeightsError(f"{self.path}: {record} has {found} bytes; needed are {needed}")
         return self.archive.read(record)  # checks the record's CRC

@@ -9,6 +9,8 @@ from faprompt.clip.model import Clip
 from faprompt.clip.registry import REGISTRY, ClipSpec
 from faprompt.errors import WeightsError
 
+FLOATS = frozenset({torch.float64, torch.float32, torch.float16, torch.bfloat16})
+"""Types of numbers that weights may have; others need scales that lie elsewhere."""
 NAMES_SHOWN = 3  # of a long list, in messages
 
 
@@ -74,8 +76,8 @@ def _values_problem(state: dict[str, Tensor], expected: dict[str, tuple[int, ...
         tensor = state[name]
         if tuple(tensor.shape) != shape:
             return f"{name} has shape {tuple(tensor.shape)}, expected {shape}"
-        if not tensor.is_floating_point():
-            return f"{name} has type {tensor.dtype}, expected floating point"
+        if tensor.dtype not in FLOATS:
+            return f"{name} has type {tensor.dtype}, expected floating point of 16 to 64 bits"
     for name in expected:
         if not bool(state[name].isfinite().all()):
             return f"{name} holds values that are not finite, so the file is damaged"

@@ -15,6 +15,7 @@ from torch import Tensor
 from faprompt.clip.hub import EMBEDDED, cached, embedded_file
 from faprompt.clip.registry import ClipSpec, PromptTokens
 from faprompt.errors import ConfigError, WeightsError
+from faprompt.files import expanded
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 CLIP_MERGES = 49152 - 256 - 2  # OpenAI reads that many of the 262,000 in the file
@@ -44,7 +45,7 @@ class Tokenizer:
         Raises:
             WeightsError: the file is missing, damaged or neither.
         """
-        path = Path(path).expanduser()
+        path = expanded(path)
         path = path / TOKENIZER_FILE if path.is_dir() else path
         try:
             content = path.read_bytes()

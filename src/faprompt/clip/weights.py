@@ -85,10 +85,16 @@ def load_weights(
     clip = empty_clip(spec)
     converted = {}
     for name in list(state):  # one at a time
+        tensor = state.pop(name)
         # A stem normalises per image: what bf16 rounds away of faint contrast it would magnify.
         exact = spec.conv_stem and name.startswith("visual.conv1.")
         kept = torch.float32 if exact else dtype
-        converted[name] = state.pop(name).to(device=device, dtype=kept).contiguous()
+        converted[name] = tensor.to(device=device, dtype=kept).contiguous()
+        if tensor.dtype != kept and not bool(converted[name].isfinite().all()):
+            raise WeightsError(
+                f"{file}: {name} holds {tensor.abs().max():.3g}, more than {kept} can hold; "
+                "load it in fp32, or get the weights again"
+            )
     clip.load_state_dict(converted, assign=True)
     return Backbone(clip.frozen(), spec, checksum, source or str(path))
 

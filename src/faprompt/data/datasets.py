@@ -4,9 +4,11 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
+from faprompt.data.files import is_there
 from faprompt.data.layouts import DETECTED, LAYOUTS, Layout
 from faprompt.data.samples import Dataset
 from faprompt.errors import ConfigError, DataError
+from faprompt.files import expanded
 
 _NAMED = re.compile(r"(?P<layout>[A-Za-z][\w-]+):(?P<path>.+)", re.DOTALL)
 """Two characters at least: ``C:`` is a drive."""
@@ -27,7 +29,7 @@ def load_dataset(spec: str | Path) -> Dataset:
         DataError: the path is missing, no layout fits it, or it holds no samples.
     """
     layout, path = _parse(spec)
-    if not path.exists():
+    if not is_there(path):
         raise DataError(f"{path}: not found; needed is a data set folder or a manifest file")
     path = path.resolve() if ".." in path.parts else path.absolute()  # links keep their names
     if layout is None:
@@ -40,9 +42,9 @@ def load_dataset(spec: str | Path) -> Dataset:
 
 
 def _parse(spec: str | Path) -> tuple[Layout | None, Path]:
-    path = Path(spec).expanduser()
+    path = expanded(spec)
     named = _NAMED.fullmatch(str(spec))
-    if named is None or isinstance(spec, Path) or path.exists():
+    if named is None or isinstance(spec, Path) or is_there(path):
         return None, path
     name = named["layout"].lower()
     if name not in LAYOUTS:
@@ -51,7 +53,7 @@ def _parse(spec: str | Path) -> tuple[Layout | None, Path]:
             f"{spec}: neither a path that exists nor LAYOUT:PATH with a known layout; did you "
             f"mean {near!r}? Known: {', '.join(LAYOUTS)}."
         )
-    return LAYOUTS[name], Path(named["path"]).expanduser()
+    return LAYOUTS[name], expanded(named["path"])
 
 
 def _detect(path: Path) -> Layout:

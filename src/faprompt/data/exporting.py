@@ -6,7 +6,7 @@ from typing import Any
 
 from faprompt.data.samples import Dataset, Sample
 from faprompt.errors import DataError, OutputError
-from faprompt.files import write_text
+from faprompt.files import expanded, write_text
 
 
 def export_dataset(dataset: Dataset, to: Path) -> None:
@@ -22,7 +22,7 @@ def export_dataset(dataset: Dataset, to: Path) -> None:
         OutputError: another ending, or the file cannot be written.
         DataError: samples without a label, for which ``meta.json`` has no form.
     """
-    to = to.expanduser().absolute()
+    to = expanded(to).absolute()
     if to.suffix.lower() == ".jsonl":
         lines = (json.dumps(_row(s, to.parent), ensure_ascii=False) for s in dataset.samples)
         write_text(to, "".join(f"{line}\n" for line in lines))

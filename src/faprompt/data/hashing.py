@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from faprompt.data.files import regular_file
 from faprompt.errors import DataError
 
 
@@ -12,8 +13,10 @@ def content_hash(path: str | Path) -> str:
     Raises:
         DataError: the file is missing or cannot be read.
     """
+    path = Path(path)
+    regular_file(path, needed="a readable file")
     try:
-        with Path(path).open("rb") as file:
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from faprompt.data.files import regular_file
 from faprompt.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -107,11 +108,7 @@ def opened(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Ima
 
 
 def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; needed is an image file")
-    if not path.is_file():
-        raise DataError(f"{path}: not found; needed is an image file")
-    if not path.stat().st_size:
+    if not regular_file(path, needed="an image file").st_size:
         raise DataError(f"{path}: is empty (0 bytes); copy or export the file again")
 
 

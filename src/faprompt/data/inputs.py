@@ -42,10 +42,7 @@ def to_image(image: "ImageInput", max_pixels: int = MAX_PIXELS) -> Image.Image:
     if isinstance(image, np.ndarray):
         return _from_array(image, f"array {image.shape} of {image.dtype}", tensor=False)
     if _is_tensor(image):
-        array = image.detach().cpu()
-        array = array.float() if array.is_floating_point() else array  # numpy has no bfloat16
-        name = f"tensor {tuple(image.shape)} of {image.dtype}"
-        return _from_array(array.numpy(), name, tensor=True)
+        return _from_tensor(image)
     raise DataError(
         f"{type(image).__name__} is not an image; needed is a path, a Pillow image, an array "
         "(H, W, 3) or a tensor (3, H, W)"
@@ -65,6 +62,17 @@ def _from_pillow(image: Image.Image) -> Image.Image:
 def _is_tensor(value: object) -> "TypeGuard[Tensor]":
     """Tell without importing torch: whoever has a tensor has imported it."""
     return any(f"{t.__module__}.{t.__name__}" == "torch.Tensor" for t in type(value).__mro__)
+
+
+def _from_tensor(image: "Tensor") -> Image.Image:
+    name = f"tensor {tuple(image.shape)} of {image.dtype}"
+    try:
+        array = image.detach().cpu()
+        array = array.float() if array.is_floating_point() else array  # numpy has no bfloat16
+        values = array.numpy()
+    except Exception as error:  # sparse, without memory, ...: each fails in its own way
+        raise DataError(f"{name} cannot be read ({error}); needed is a plain tensor") from error
+    return _from_array(values, name, tensor=True)
 
 
 def _from_array(array: NDArray[Any], name: str, *, tensor: bool) -> Image.Image:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from faprompt.data.files import images_below
+from faprompt.data.files import images_below, is_folder
 from faprompt.errors import DataError
+from faprompt.files import expanded
 
 STANDARD_INPUT = "-"
 
@@ -55,9 +56,9 @@ def list_images(
 
 
 def _expand(text: str) -> Iterator[Listed]:
-    path = Path(text).expanduser()
-    if path.is_dir():
-        for image in images_below(path):
+    path = expanded(text)
+    if is_folder(path):
+        for image in images_below(path, keep_unlisted=True):
             yield Listed(image, PurePosixPath(image.relative_to(path).as_posix()))
     elif not os.path.lexists(path) and glob.has_magic(text):
         for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 (absolute patterns)
@@ -67,8 +68,8 @@ def _expand(text: str) -> Iterator[Listed]:
 
 
 def _expand_match(path: Path) -> Iterator[Listed]:
-    if path.is_dir():
-        for image in images_below(path):
+    if is_folder(path):
+        for image in images_below(path, keep_unlisted=True):
             relative = image.relative_to(path.parent)
             yield Listed(image, PurePosixPath(relative.as_posix()))
     else:

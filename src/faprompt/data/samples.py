@@ -92,7 +92,7 @@ class Dataset:
             DataError: a file is missing or cannot be read.
         """
         lines = sorted(_sample_line(sample) for sample in self.samples)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return hashlib.sha256("\n".join(lines).encode(errors="backslashreplace")).hexdigest()
 
 
 def count(samples: Iterable[Sample]) -> Counts:

@@ -32,6 +32,7 @@ class RuntimeScorer:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.batch_size = runtime.batch_size
+        self.precision = runtime.description.precision
 
     @property
     def input_size(self) -> int:

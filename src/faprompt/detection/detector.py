@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from faprompt.clip.compute import moved, resolve
+from faprompt.clip.compute import moved, precision_name, resolve
 from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
@@ -27,6 +27,7 @@ from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, 
 from faprompt.detection.references import ReferenceMemory, normalised
 from faprompt.detection.station import Station
 from faprompt.errors import CheckpointError, ConfigError
+from faprompt.files import expanded
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt, Scores
 
@@ -124,6 +125,11 @@ class Detector:
     def input_size(self) -> int:
         """S, side of the square input in pixels."""
         return self.header.input_size
+
+    @property
+    def precision(self) -> str:
+        """Of the towers: ``fp32`` or ``bf16``."""
+        return precision_name(self.backbone.clip.logit_scale.dtype)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -273,6 +279,7 @@ class Detector:
             grid=self.grid,
             input_size=self.input_size,
             decide=decider(self.station, self.score_settings(look)),
+            precision=self.precision,
         )
 
     def _see(
@@ -310,7 +317,7 @@ def model_file(model: str | Path) -> Path:
     """
     if str(model) == EMBEDDED:
         return Path(str(files("faprompt").joinpath("assets", "tiny", "prompts.safetensors")))
-    path = Path(model).expanduser()
+    path = expanded(model)
     if path.is_dir() and (path / "best.safetensors").is_file():
         return path / "best.safetensors"
     if not path.is_file():

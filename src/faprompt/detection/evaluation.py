@@ -15,7 +15,7 @@ from faprompt.data.images import MAX_PIXELS
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset, Sample
-from faprompt.detection.prediction import Reading
+from faprompt.detection.prediction import Reading, overflow
 from faprompt.detection.spool import MapSpool
 from faprompt.detection.tiled_samples import look_at_samples
 from faprompt.detection.tiling import Tiling
@@ -230,6 +230,10 @@ class _Run:
         for (sample, _, mask), score, array in zip(
             batch, scores.tolist(), maps.numpy(), strict=True
         ):
+            precision = getattr(self.detector, "precision", "its precision")
+            if error := overflow(score, array, source=sample.image_path, precision=precision):
+                self.unreadable[str(sample.image_path)] = str(error)
+                continue
             self._keep(sample, score, array, mask)
 
     def _keep(

@@ -8,8 +8,10 @@ maps/               heat maps over their images; of very large ones also the val
 """
 
 import csv
+import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -21,12 +23,15 @@ from faprompt.data.listing import Listed
 from faprompt.detection.map_files import write_tiff
 from faprompt.detection.prediction import Prediction
 from faprompt.errors import ConfigError, FAPromptError, OutputError
-from faprompt.files import refuse_foreign, replacing, write_text
+from faprompt.files import append_line, parse_json, refuse_foreign, replacing, sweep, write_text
 
 COLUMNS = ("path", "image_score", "width", "height", "milliseconds")
 FORMATS = {"png": "PNG", "jpg": "JPEG"}
 JPEG_QUALITY = 92
 PNG_COMPRESSION = 1  # five times as fast as the default, a few per cent larger
+LONGEST_NAME = 240
+"""Bytes of a heat map's name; longer ones are cut."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Row = dict[str, Any]
 
@@ -42,6 +47,7 @@ class PredictionFolder:
         self.rows: dict[str, Row] = {}
         self._claim(dict(settings))
         self._read_rows()
+        sweep(folder)
         rows = self.rows.values()
         self._names = {row[k] for row in rows for k in ("map", "values") if row.get(k)}
 
@@ -94,20 +100,21 @@ class PredictionFolder:
             if isinstance(prediction.anomaly_map, np.memmap):  # too large for a picture
                 row["values"] = free_name(self._names, PurePosixPath("maps") / name, "tif")
                 write_tiff(self.folder / row["values"], prediction.anomaly_map)
-        append_row(self.folder / "predictions.jsonl", row)
+        append_line(self.folder / "predictions.jsonl", row)
         self.rows[row["path"]] = row
         return row
 
     def add_error(self, path: str, error: FAPromptError) -> None:
         """Keep the reason why an image has no row."""
-        append_row(self.folder / "errors.jsonl", {"path": path, "error": str(error)})
+        append_line(self.folder / "errors.jsonl", {"path": path, "error": str(error)})
 
     def finish(self) -> None:
         """Write the CSV: rows sorted by score, most anomalous first."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(self.rows.values(), key=lambda row: -row["image_score"]))
+        rows = sorted(self.rows.values(), key=lambda row: -row["image_score"])
+        writer.writerows(_in_table(row) for row in rows)
         write_text(self.folder / "predictions.csv", text.getvalue())
 
     def _claim(self, settings: Row) -> None:
@@ -117,8 +124,8 @@ class PredictionFolder:
             write_text(path, json.dumps(settings, indent=2, sort_keys=True) + "\n")
             return
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            before = dict(parse_json(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise OutputError(f"{path}: not readable ({error}); remove it") from None
         keys = [k for k in sorted(before | settings) if before.get(k) != settings.get(k)]
         if keys:
@@ -133,28 +140,15 @@ class PredictionFolder:
         if not path.is_file():
             return
         whole = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in _text(path).split("\n"):
             try:
-                row = json.loads(line)
-                self.rows[row["path"]] = row
+                row = parse_json(line)
+                self.rows[row["path"]] = row | {"image_score": float(row["image_score"])}
             except (ValueError, KeyError, TypeError):
                 continue  # cut off when the run was killed: the image is done again
             whole.append(line)
         write_text(path, "".join(f"{line}\n" for line in whole))
         (self.folder / "errors.jsonl").unlink(missing_ok=True)  # they are tried again
-
-
-def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Append a line of JSON to a file.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def free_name(taken: set[str], name: PurePosixPath, kind: str) -> str:
@@ -171,12 +165,34 @@ def free_name(taken: set[str], name: PurePosixPath, kind: str) -> str:
     """
     ending = f".{kind}"
     base = name if name.suffix.lower() == ending else name.with_name(name.name + ending)
+    base = base.with_name(_fitting(base.name))
     found, number = str(base), 1
     while found in taken:  # files of one name from several folders
         number += 1
         found = str(base.with_name(f"{base.stem}-{number}{base.suffix}"))
     taken.add(found)
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")  # a damaged line is no JSON
+    except OSError as error:
+        raise OutputError(f"{path}: not readable ({error.strerror}); remove it") from None
+
+
+def _fitting(name: str) -> str:
+    """The name, cut where a system would refuse it: 255 bytes with what is added to it."""
+    if len(os.fsencode(name)) <= LONGEST_NAME:
+        return name
+    ending = PurePosixPath(name).suffix
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return f"{os.fsdecode(os.fsencode(name)[: LONGEST_NAME - 40])}-{digest}{ending}"
+
+
+def _in_table(row: Row) -> Row:
+    """The row for spreadsheets, which take a text that starts so for a formula."""
+    return row | {"path": f"./{row['path']}"} if row["path"].startswith(FORMULA) else row
 
 
 def save_image(path: Path, image: Image.Image) -> None:

@@ -5,6 +5,7 @@ Shapes: B images, S input side in pixels, H x W the original image, G patches al
 L = G * G patches, K abnormality prompts.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from faprompt.detection.areas import counting_patches
 from faprompt.detection.decision import Decision
 from faprompt.detection.look import Look
 from faprompt.detection.map_files import peaks
-from faprompt.errors import DataError, FAPromptError
+from faprompt.errors import DataError, FAPromptError, NumericError
 
 OnError = Callable[[Any, FAPromptError], None]
 Pixels = TypeVar("Pixels")
@@ -105,6 +106,8 @@ class Engine(Generic[Pixels]):
     """G, patches along a side of the input."""
     input_size: int
     """S."""
+    precision: str
+    """Of the model, for errors: fp32, bf16, fp16 or int8."""
     decide: Callable[[float], Decision] | None = None
     """Judges an image score, where there is a station."""
 
@@ -141,10 +144,11 @@ def predict(
         return _Read(item, image, pixels, counting_of(item, image.size, look))
 
     if _is_one_image(source):
-        return next(_predictions([read(source)], 1, engine, look))
+        alone = replace(reading, batch_size=1, on_error=None)
+        return next(_predictions([read(source)], engine, alone, look))
     size, workers = reading.batch_size or engine.batch_size, reading.workers
     results = map_ordered(read, source, workers=workers, ahead=max(1, workers, size))
-    return _predictions(_usable(results, reading.on_error), size, engine, look)
+    return _predictions(_usable(results, reading.on_error), engine, reading, look)
 
 
 def _by_windows(
@@ -171,10 +175,39 @@ def _usable(
     for source, result in results:
         if isinstance(result, _Read):
             yield result
-        elif on_error is None:
-            raise result
         else:
-            on_error(source, result)
+            refuse(source, result, on_error)
+
+
+def refuse(source: Any, error: FAPromptError, on_error: OnError | None) -> None:
+    """Tell of an item that cannot be used, or raise its error where nobody wants to be told."""
+    if on_error is None:
+        raise error
+    on_error(source, error)
+
+
+def overflow(
+    image_score: float, anomaly_map: NDArray[np.float32], *, source: Any, precision: str
+) -> NumericError | None:
+    """The error of an image whose numbers are not finite; None where they are.
+
+    Args:
+        image_score: As the model gave it.
+        anomaly_map: Of any shape.
+        source: What was predicted; named where it is a path.
+        precision: Of the model.
+    """
+    if math.isfinite(image_score) and np.isfinite(anomaly_map).all():
+        return None
+    name = str(source) if isinstance(source, str | Path) else "image"
+    return NumericError(
+        f"{name}: the model's numbers are not finite in {precision}: "
+        + (
+            "its weights are damaged"
+            if precision == "fp32"
+            else "they overflowed; use fp32 (--precision fp32, also for an export)"
+        )
+    )
 
 
 def counting_of(source: Any, size: tuple[int, int], look: Look) -> NDArray[np.bool_] | None:
@@ -197,9 +230,9 @@ def path_of(source: Any) -> str | None:
 
 
 def _predictions(
-    items: Iterable[_Read[Pixels]], batch_size: int, engine: Engine[Pixels], look: Look
+    items: Iterable[_Read[Pixels]], engine: Engine[Pixels], reading: Reading, look: Look
 ) -> Iterator[Prediction]:
-    for group in in_groups(items, batch_size):
+    for group in in_groups(items, reading.batch_size or engine.batch_size):
         started = time.perf_counter()
         seen = engine.score(
             [item.pixels for item in group],
@@ -208,6 +241,14 @@ def _predictions(
         )
         elapsed = (time.perf_counter() - started) * 1000 / len(group)
         for item, one in zip(group, seen, strict=True):
+            if error := overflow(
+                one.image_score,
+                one.anomaly_map,
+                source=item.source,
+                precision=engine.precision,
+            ):
+                refuse(item.source, error, reading.on_error)
+                continue
             anomaly_map = engine.to_original(one.anomaly_map, item.image.size)
             if item.counting is not None:
                 anomaly_map[~item.counting] = 0

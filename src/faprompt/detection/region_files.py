@@ -17,11 +17,11 @@ from typing import Any, TextIO
 import numpy as np
 from PIL import Image
 
-from faprompt.detection.outputs import append_row, free_name, save_image
+from faprompt.detection.outputs import free_name, save_image
 from faprompt.detection.prediction import Prediction
 from faprompt.detection.regions import Region, check_settings, find_regions, region_mask
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import replacing, write_text
+from faprompt.files import append_line, replacing, write_text
 
 ROWS = "regions.jsonl"
 COLUMNS = (
@@ -119,7 +119,7 @@ class RegionFolder:
             "mask": mask,
             "regions": [region.to_dict() for region in regions],
         }
-        append_row(self.folder / ROWS, row)
+        append_line(self.folder / ROWS, row)
         return regions
 
     def finish(self) -> None:

@@ -27,6 +27,7 @@ from faprompt.detection.prediction import (
     Reading,
     Seen,
     counting_of,
+    overflow,
     path_of,
 )
 from faprompt.detection.tiling import Plan
@@ -121,9 +122,19 @@ class _Stream(Generic[Pixels]):
         seen = self._score(group)
         elapsed = (time.perf_counter() - started) * 1000 / len(group)
         for one, what in zip(group, seen, strict=True):
-            one.part.job.milliseconds += elapsed
-            if one.part.job.error is None:
+            job = one.part.job
+            job.milliseconds += elapsed
+            if job.error is None:
+                job.error = self._overflow(job, what)
+                if job.error is not None:
+                    self._failed(job, job.error)
+            if job.error is None:
                 yield from self._take(one.part, what)
+
+    def _overflow(self, job: Job, seen: Seen) -> FAPromptError | None:
+        source = self.source_of(job.item)
+        precision = self.engine.precision
+        return overflow(seen.image_score, seen.anomaly_map, source=source, precision=precision)
 
     def _score(self, group: Sequence[_Input[Pixels]]) -> Sequence[Seen]:
         keep = [one.keep for one in group if one.keep is not None]

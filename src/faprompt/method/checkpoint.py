@@ -7,23 +7,35 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from faprompt.clip.shapes import FLOATS
 from faprompt.clip.weights import Backbone
-from faprompt.config import LossConfig, MethodConfig, TrainingConfig, refuse_unknown
+from faprompt.config import (
+    MAX_INPUT_SIZE,
+    LossConfig,
+    MethodConfig,
+    TrainingConfig,
+    refuse_unknown,
+)
 from faprompt.errors import CheckpointError, ConfigError
-from faprompt.files import write_tensors
-from faprompt.method.network import FAPrompt
+from faprompt.files import parse_json, write_tensors
+from faprompt.method.network import FAPrompt, PromptLearner
 from faprompt.method.released import check_shapes
 
 FORMAT = "faprompt-prompts"
 FORMAT_VERSION = 1
 HEADER_KEY = "faprompt"
+CHECKSUM = "sha256"
+"""In the header, of its other values and the tensors, so that a flipped bit is seen; older
+checkpoints lack it. A second entry of the file's metadata would come in no certain order."""
 FAPROMPT = "faprompt"
 """``Header.network`` of FAPrompt; rivals of the comparison have names of their own."""
 
@@ -67,7 +79,7 @@ class Header:
             CheckpointError: not a header of this format.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             if values.pop("format") != FORMAT:
                 raise KeyError("format")
             found = values.pop("format_version")
@@ -77,6 +89,7 @@ class Header:
                     "update faprompt"
                 )
             values.pop("preset")
+            values.pop(CHECKSUM, None)  # compared by whoever has the tensors
             for name, owner in (
                 ("method", MethodConfig),
                 ("loss", LossConfig),
@@ -104,7 +117,7 @@ def _check_types(values: Mapping[str, Any]) -> None:
     for name, kind in kinds.items():
         if name in values and not isinstance(values[name], kind):
             raise TypeError(f"{name} is a {type(values[name]).__name__}")
-    if values["input_size"] < 1:
+    if not 1 <= values["input_size"] <= MAX_INPUT_SIZE:
         raise ValueError(f"input_size is {values['input_size']}")
 
 
@@ -121,7 +134,18 @@ def save_checkpoint(path: Path, learner: Mapping[str, Tensor], header: Header) -
         OutputError: the file cannot be written.
     """
     tensors = {name: tensor.float() for name, tensor in learner.items()}
-    write_tensors(path, tensors, metadata={HEADER_KEY: header.to_json()})
+    text = header.to_json()
+    values = json.loads(text) | {CHECKSUM: _checksum(text, tensors)}
+    write_tensors(path, tensors, metadata={HEADER_KEY: json.dumps(values, sort_keys=True)})
+
+
+def _checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = sha256(header.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_checkpoint(path: Path) -> tuple[Header, dict[str, Tensor]]:
@@ -137,19 +161,28 @@ def read_checkpoint(path: Path) -> tuple[Header, dict[str, Tensor]]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(HEADER_KEY)
+            metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: not a readable safetensors file ({error}). A .pth file of the released "
             "code is converted by `faprompt import-checkpoint`."
         ) from None
+    header = metadata.get(HEADER_KEY)
     if header is None:
         raise CheckpointError(
             f"{path}: a safetensors file, but not learned prompts (no {HEADER_KEY!r} header). "
             "Backbone weights go to --weights."
         )
-    return Header.from_json(header, path=path), state
+    found = Header.from_json(header, path=path)
+    values = json.loads(header)
+    stored = values.pop(CHECKSUM, None)
+    if stored is not None and stored != _checksum(json.dumps(values, sort_keys=True), state):
+        raise CheckpointError(
+            f"{path}: damaged: its content is not what was written (the checksum in its header "
+            "differs); copy it again"
+        )
+    return found, state
 
 
 def build_network(
@@ -161,9 +194,23 @@ def build_network(
         CheckpointError: another backbone or network, or tensors of other shapes.
     """
     check_owner(header, backbone, network=FAPROMPT, path=path)
+    _check_size(header, state, backbone, path=path)
     network = FAPrompt(backbone.clip, header.method)
     fill_learner(network.learner, state, path=path)
     return network.to(backbone.clip.logit_scale.device).eval().requires_grad_(False)
+
+
+def _check_size(
+    header: Header, state: Mapping[str, Tensor], backbone: Backbone, *, path: Path
+) -> None:
+    """Compare shapes before memory is taken: a header may claim a network of any size."""
+    spec = backbone.spec
+    try:
+        with torch.device("meta"):
+            learner = PromptLearner(spec.embed_dim, spec.text.width, header.method)
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise CheckpointError(f"{path}: settings of no possible network ({error})") from None
+    check_shapes(state, learner.state_dict(), path=path)
 
 
 def check_owner(header: Header, backbone: Backbone, *, network: str, path: Path) -> None:
@@ -198,6 +245,6 @@ def fill_learner(learner: nn.Module, state: Mapping[str, Tensor], *, path: Path)
     """
     check_shapes(state, learner.state_dict(), path=path)
     for name, tensor in state.items():
-        if not (tensor.is_floating_point() and bool(tensor.isfinite().all())):
+        if not (tensor.dtype in FLOATS and bool(tensor.isfinite().all())):
             raise CheckpointError(f"{path}: {name} holds what is not a finite number: damaged")
     learner.load_state_dict(dict(state))

@@ -4,7 +4,6 @@ Everything is a function of a seed, so that no weights need to be stored. The ar
 by the released FAPrompt code in fp32 on exactly these tensors (see assets/golden/README.md).
 """
 
-import json
 import math
 import zlib
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, TowerSize
 from faprompt.config import Settings
 from faprompt.errors import ConfigError
+from faprompt.files import parse_json
 
 HEAD_WIDTH = 64
 DUAL_BLOCKS = 19
@@ -61,7 +61,7 @@ class GoldenCase(Settings):
     def read(cls, path: Path) -> "GoldenCase":
         """Read a case from a JSON file of its fields."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: not a readable JSON file ({error})") from None
         if not isinstance(values, dict):

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from faprompt.clip.limits import check_plain
 from faprompt.clip.safe_pickle import safe_load_pickle
+from faprompt.clip.shapes import FLOATS
 from faprompt.clip.weights import Backbone
 from faprompt.config import MethodConfig
 from faprompt.errors import CheckpointError, ConfigError
@@ -111,6 +114,9 @@ def read_released(path: Path, *, method: str = "FAPrompt") -> dict[str, Tensor]:
     for name, tensor in released.items():
         if not isinstance(tensor, Tensor):
             raise CheckpointError(f"{path}: {name} is a {type(tensor).__name__}, not a tensor")
+        check_plain(str(name), tensor, path)
+        if tensor.dtype not in {*FLOATS, torch.int64, torch.int32}:
+            raise CheckpointError(f"{path}: {name} has type {tensor.dtype}, not one of weights")
         if not bool(tensor.isfinite().all()):
             raise CheckpointError(f"{path}: {name} holds values that are not finite: damaged")
     return dict(released)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from faprompt.clip.text_encoder import TextEncoder
+from faprompt.config import short
 from faprompt.errors import CheckpointError
 from faprompt.method.network import PromptLearner
 
@@ -95,7 +96,7 @@ def check_shapes(
 ) -> None:
     """Compare names and shapes; the message names file, tensor, found and expected."""
     if odd := sorted(state.keys() ^ expected.keys()):
-        raise CheckpointError(f"{path}: tensor names differ from this model's: {odd}")
+        raise CheckpointError(f"{path}: tensor names differ from this model's: {short(odd)}")
     for name, want in expected.items():
         if state[name].shape != want.shape:
             raise CheckpointError(

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from faprompt.data.images import opened
 from faprompt.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -100,12 +101,12 @@ def load_photos(folder: Path) -> PhotoBank:
             if path.suffix.lower() not in SUFFIXES:
                 continue
             try:
-                with Image.open(path) as image:
+                with opened(path) as image:
                     square = image.convert("RGB").resize(
                         (BANK_SIZE, BANK_SIZE), Image.Resampling.BICUBIC
                     )
-            except (OSError, UnidentifiedImageError) as error:
-                log.warning("%s left out: %s", path, error)
+            except DataError as error:
+                log.warning("left out: %s", error)
                 continue
             members.setdefault(group, []).append(len(names))
             pixels.append(torch.from_numpy(np.array(square)).permute(2, 0, 1))

@@ -4,12 +4,12 @@ import hashlib
 import json
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from faprompt.clip.compute import DTYPES
+from faprompt.config import refuse_unknown, short
 from faprompt.errors import ConfigError
 
 
@@ -109,10 +109,13 @@ def load_recipe(path: Path | None = None) -> Recipe:
     source = path or files("faprompt").joinpath("pretrain/recipes/tiny.toml")
     try:
         table = tomllib.loads(source.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{source}: not a readable recipe ({error})") from error
     weights = _checked(LossWeights, table.pop("weights", {}), f"{source}: weights")
-    stages = tuple(_checked(Stage, row, f"{source}: stages") for row in table.pop("stages", []))
+    rows = table.pop("stages", [])
+    if not isinstance(rows, list):
+        raise ConfigError(f"{source}: stages: must be [[stages]] tables, got {short(rows)}")
+    stages = tuple(_checked(Stage, row, f"{source}: stages") for row in rows)
     if stages:
         table["stages"] = stages
     recipe: Recipe = _checked(Recipe, {**table, "weights": weights}, str(source))
@@ -121,11 +124,9 @@ def load_recipe(path: Path | None = None) -> Recipe:
 
 def _checked(kind: type[Any], table: dict[str, Any], where: str) -> Any:
     """Build a settings object, refusing unknown keys with the nearest name."""
-    known = [entry.name for entry in fields(kind)]
-    for key in table:
-        if key not in known:
-            near = get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise ConfigError(f"{where}: unknown setting {key!r}; did you mean {near!r}?")
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: must be a table of settings, got {short(table)}")
+    refuse_unknown(table, [entry.name for entry in fields(kind)], where=where)
     try:
         return kind(**table)
     except TypeError as error:

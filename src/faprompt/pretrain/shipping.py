@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
+from faprompt.clip.safe_pickle import safe_load_pickle
 from faprompt.errors import DataError, OutputError
 from faprompt.files import write_tensors, write_text
 from faprompt.pretrain.recipe import Recipe
@@ -36,7 +35,7 @@ def export_weights(folder: Path, out: Path, recipe: Recipe) -> Path:
     path = folder / STATE_FILE
     if not path.is_file():
         raise DataError(f"{path}: no such file; train first with faprompt pretrain --out {folder}")
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = safe_load_pickle(path)
     tensors = {name: value.half().contiguous() for name, value in state["average"].items()}
     header = {
         "recipe": recipe.name,

@@ -3,10 +3,9 @@
 Shapes: N scenes, B = 2 N images, L patches, P sentences, D joint width.
 """
 
-import json
+import io
 import logging
 import math
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +19,11 @@ from torch import Tensor, nn
 from faprompt.clip.compute import DTYPES
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, get_spec
+from faprompt.clip.safe_pickle import safe_load_pickle
 from faprompt.clip.tokenizer import Tokenizer, load_tokenizer
 from faprompt.clip.weights import build_state
-from faprompt.errors import ConfigError, TrainingError
+from faprompt.errors import ConfigError, OutputError, TrainingError
+from faprompt.files import append_line, make_folder, replacing
 from faprompt.pretrain.batches import BatchMaker
 from faprompt.pretrain.objective import initialised, loss_terms, parameter_groups
 from faprompt.pretrain.photos import PhotoBank
@@ -116,7 +117,10 @@ class Pretraining:
             results = list(pool.map(self._part, range(self.recipe.parts)))
         terms = {k: sum(r[0][k] for r in results) / len(results) for k in results[0][0]}
         if not all(math.isfinite(value) for value in terms.values()):
-            raise TrainingError(f"step {self.steps}: loss {terms}; lower learning_rate")
+            raise TrainingError(
+                f"step {self.steps}: the loss is not finite ({terms}); the last state written is "
+                "kept. Lower learning_rate in the recipe, or try precision fp32"
+            )
         gradients = [sum(g) / len(results) for g in zip(*(r[1] for r in results), strict=True)]
         self._learn(gradients)
         self.steps += 1
@@ -156,7 +160,11 @@ class Pretraining:
         return clip.frozen()
 
     def save(self, folder: Path) -> None:
-        """Write the state so that a run killed at any moment leaves a whole file."""
+        """Write the state so that a run killed at any moment leaves a whole file.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         state: dict[str, Any] = {
             "recipe": asdict(self.recipe),
             "renderer": RENDERER_VERSION,
@@ -166,18 +174,35 @@ class Pretraining:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
         }
-        temporary = folder / f"{STATE_FILE}.{os.getpid()}.tmp"
-        torch.save(state, temporary)
-        temporary.replace(folder / STATE_FILE)
+        content = io.BytesIO()  # torch's own writing to a full disk raises anything
+        torch.save(state, content)
+        with replacing(folder / STATE_FILE) as temporary:
+            temporary.write_bytes(content.getbuffer())
 
     def resume(self, folder: Path) -> None:
         """Continue from the state in ``folder``.
 
         Raises:
             ConfigError: the state belongs to another recipe; the differences are named.
+            OutputError: it is damaged.
+            WeightsError: it is damaged, or more than plain tensors and containers.
         """
         path = folder / STATE_FILE
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = safe_load_pickle(path)
+        try:
+            self._check_recipe(path, state)
+            self.clip.load_state_dict(state["clip"])
+            self.average = {k: v.to(self.device) for k, v in state["average"].items()}
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.steps, self.seconds = int(state["steps"]), float(state["seconds"])
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise OutputError(
+                f"{path}: damaged state ({error!r}); remove it to start this run again"
+            ) from None
+
+    def _check_recipe(self, path: Path, state: dict[str, Any]) -> None:
         mine, theirs = asdict(self.recipe), state["recipe"]
         # Stages may be re-planned: they say how long a run goes on, not what it was.
         odd = [k for k in mine if k != "stages" and mine[k] != theirs.get(k)]
@@ -189,10 +214,6 @@ class Pretraining:
             )
         if state["renderer"] != RENDERER_VERSION:
             log.warning("%s: renderer %s then, %s now", path, state["renderer"], RENDERER_VERSION)
-        self.clip.load_state_dict(state["clip"])
-        self.average = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.steps, self.seconds = state["steps"], state["seconds"]
 
 
 def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False) -> None:
@@ -201,7 +222,7 @@ def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False
     Raises:
         ConfigError: ``folder`` holds a run and ``resume`` is off, or the other way round.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if (folder / STATE_FILE).exists():
         if not resume:
             raise ConfigError(f"{folder} holds a run already; add --resume or name another --out")
@@ -235,9 +256,12 @@ def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False
 
 
 def note(folder: Path, line: dict[str, Any]) -> None:
-    """Add a line to the run's log."""
-    with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    """Add a line to the run's log.
+
+    Raises:
+        OutputError: the log cannot be written.
+    """
+    append_line(folder / LOG_FILE, line)
     log.info("%s", line)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faprompt.errors import OutputError
-from faprompt.files import replacing, write_text
+from faprompt.files import parse_json, replacing, write_text
 from faprompt.metrics.bootstrap import PixelBins
 
 VERSION = 1
@@ -97,7 +97,7 @@ class CellStore:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
-            told = json.loads(arrays["facts"].tobytes())
+            told = parse_json(arrays["facts"].tobytes())
             bins = PixelBins(**{f: arrays[f] for f in _BIN_FIELDS}) if "edges" in arrays else None
             return ClassPart(
                 facts=told["facts"],
@@ -126,7 +126,7 @@ class CellStore:
         """
         path = self.folder / f"{name}.json"
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(f"{path}: damaged ({error}); remove it and start again") from None
         return found
@@ -179,9 +179,9 @@ def _logged(path: Path) -> set[str]:
     if not path.is_file():
         return set()
     found = set()
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
-            found.add(json.loads(line)["hash"])
+            found.add(parse_json(line)["hash"])
         except (ValueError, KeyError, TypeError):
             continue  # cut off when the run was killed
     return found

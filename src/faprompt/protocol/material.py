@@ -14,7 +14,7 @@ from typing import Any
 from faprompt.data.datasets import load_dataset
 from faprompt.data.samples import Dataset
 from faprompt.errors import DataError
-from faprompt.files import write_text
+from faprompt.files import parse_json, write_text
 from faprompt.protocol.plan import DataSpec, Plan
 
 
@@ -120,7 +120,7 @@ def _state(dataset: Dataset) -> str:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}  # they are made again
     return values if isinstance(values, dict) else {}

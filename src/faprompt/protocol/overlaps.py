@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from faprompt.data.samples import Dataset
-from faprompt.files import write_text
+from faprompt.files import parse_json, write_text
 from faprompt.protocol.cells import recipe_hash
 from faprompt.protocol.results import Results
 
@@ -73,7 +73,7 @@ def findings(results: Results, folder: Path, find: Find) -> Iterator[Finding]:
                 overlap = find([p.dataset for p in auxiliary], target.dataset)
                 told = _told(overlap, target=target.name, auxiliary=transfer.name)
                 write_text(path, json.dumps(asdict(told)) + "\n")
-            yield Finding(**json.loads(path.read_text(encoding="utf-8")))
+            yield Finding(**parse_json(path.read_text(encoding="utf-8")))
 
 
 def _told(overlap: Overlap, *, target: str, auxiliary: str) -> Finding:

@@ -9,8 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from faprompt.config import refuse_unknown, train_settings
+from faprompt.config import refuse_unknown, short, train_settings
 from faprompt.errors import ConfigError
+from faprompt.files import expanded
 from faprompt.protocol.published import SOURCES
 
 SHIPPED = ("paper.yaml", "small.yaml", "tiny.yaml")
@@ -79,7 +80,7 @@ def load_plan(name: str) -> Plan:
     Raises:
         ConfigError: no such file, or something in it is wrong; the text names file and key.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         try:
             text = path.read_text(encoding="utf-8")
@@ -139,7 +140,7 @@ def _check(plan: Plan, where: str) -> None:
     unique = (("methods", plan.methods), ("seeds", plan.seeds), ("transfers", names))
     for key, values in unique:
         if len(set(values)) < len(values):
-            raise ConfigError(f"{where}: {key}: something is named twice: {list(values)}")
+            raise ConfigError(f"{where}: {key}: something is named twice: {short(list(values))}")
     if plan.resamples < 100:
         raise ConfigError(f"{where}: resamples: must be at least 100, got {plan.resamples}")
 
@@ -165,7 +166,7 @@ def _yaml(text: str, where: str) -> dict[str, Any]:
 
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates may be no dates
         raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})") from None
     return dict(_typed(values, dict, where))
 
@@ -183,7 +184,7 @@ def _typed(value: Any, kind: type, where: str) -> Any:
     """The value, if it is of a kind; whole numbers are numbers, too."""
     kinds = (int, float) if kind is float else (kind,)
     if not isinstance(value, kinds) or isinstance(value, bool):
-        raise ConfigError(f"{where}: must be {_WORDS[kind]}, got {value!r}")
+        raise ConfigError(f"{where}: must be {_WORDS[kind]}, got {short(value)}")
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from faprompt.clip.weights import Backbone
 from faprompt.data.hashing import content_hash
 from faprompt.errors import DataError
-from faprompt.files import write_text
+from faprompt.files import parse_json, write_text
 from faprompt.protocol.cells import recipe_hash
 from faprompt.protocol.material import Present
 from faprompt.protocol.rivals.base import Method
@@ -96,7 +96,7 @@ def backbone_facts(backbone: Backbone) -> dict[str, Any]:
 def _finished(record: Path, folder: Path) -> Checkpoint | None:
     """What a record tells, if the file is still the one it tells of."""
     try:
-        told = json.loads(record.read_text(encoding="utf-8"))
+        told = parse_json(record.read_text(encoding="utf-8"))
         path = folder / told["file"]
         if content_hash(path) == told["sha256"]:
             return Checkpoint(path=path, sha256=told["sha256"])

@@ -1,12 +1,14 @@
 """``model.json``: what an exported model tells of itself. The exporter writes it last."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from faprompt.config import MAX_INPUT_SIZE, short
 from faprompt.errors import CheckpointError, FAPromptError
-from faprompt.files import write_text
+from faprompt.files import parse_json, write_text
 
 FORMAT = "faprompt-export"
 FORMAT_VERSION = 2
@@ -74,7 +76,7 @@ class Description:
                 f"{folder}: no {RECORD} there; needed is a folder written by `faprompt export`"
             )
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = parse_json(path.read_text(encoding="utf-8"))
             if values.pop("format") != FORMAT:
                 raise KeyError("format")
             if (found := values.pop("format_version")) != FORMAT_VERSION:
@@ -100,6 +102,16 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name} has {len(values[name])} values")
     if values["form"] not in MODEL_FILES or values["precision"] not in PRECISIONS:
         raise ValueError(f"{values['form']} in {values['precision']}")
-    if not isinstance(values["input_size"], int) or values["input_size"] < 1:
-        raise ValueError(f"input_size is {values['input_size']}")
+    size, files = values["input_size"], values["files"]
+    if not isinstance(size, int) or not 1 <= size <= MAX_INPUT_SIZE:
+        raise ValueError(f"input_size is {short(size)}")
+    if not all(math.isfinite(number) for name in numbers for number in values[name]):
+        raise ValueError("mean, std or colour_limits are not finite")
+    if not isinstance(files, dict) or not all(_plain(name, files[name]) for name in files):
+        raise ValueError("files are not names with checksums")
     return values
+
+
+def _plain(name: str, checksum: object) -> bool:
+    """Whether this is a file of the folder itself, with a text for its checksum."""
+    return name not in {"", ".."} and Path(name).name == name and isinstance(checksum, str)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from faprompt.data.hashing import content_hash
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.detection.fitting import decider, station_for
@@ -19,6 +20,7 @@ from faprompt.detection.look import Look
 from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
 from faprompt.detection.station import Station
 from faprompt.errors import CheckpointError, ConfigError
+from faprompt.files import expanded
 from faprompt.runtime.description import MODEL_FILES, STATION, Description
 from faprompt.runtime.pixels import Floats, preprocess, to_original
 from faprompt.runtime.sessions import Bools, Session, onnx_session, openvino_session
@@ -53,13 +55,19 @@ class Runtime:
             StationError: its station is damaged or of another model.
             ConfigError: the engine is not installed, or lacks the device.
         """
-        folder = Path(folder).expanduser()
+        folder = expanded(folder)
         description = Description.read(folder)
         missing = [name for name in description.files if not (folder / name).is_file()]
         if missing:
             raise CheckpointError(
                 f"{folder}: {', '.join(missing)} missing; copy the whole folder, or export again"
             )
+        for name, checksum in description.files.items():
+            if (found := content_hash(folder / name)) != checksum:
+                raise CheckpointError(
+                    f"{folder / name}: damaged: its SHA-256 is {found}, expected {checksum}; copy "
+                    "the whole folder, or export again"
+                )
         runtime = cls(_session(folder, description, device, threads), description)
         if (folder / STATION).is_file():
             runtime.use_station(folder / STATION)
@@ -183,6 +191,7 @@ class Runtime:
             grid=self.grid,
             input_size=self.input_size,
             decide=decider(self.station, look.settings() if look else None),
+            precision=self.description.precision,
         )
         reading = Reading(
             batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error

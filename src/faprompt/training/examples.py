@@ -87,12 +87,18 @@ class ExampleReader:
         self.cache = cache
 
     def features(self, examples: Sequence[Example]) -> Features:
-        """Features of some examples, as a batch on the CPU."""
+        """Features of some examples, as a batch on the CPU.
+
+        Raises:
+            NumericError: features are not finite.
+        """
         found = [self.cache.load(e.image_hash) if self.cache else None for e in examples]
         absent = [i for i, features in enumerate(found) if features is None]
         if absent:  # no cache, or a damaged file: computed again, and mended
             pixels = torch.stack([self.tower.read(examples[i].sample.image_path) for i in absent])
             for i, features in zip(absent, self.tower.compute(pixels), strict=True):
+                if error := self.tower.overflow(features, examples[i].sample.image_path):
+                    raise error
                 found[i] = features
                 if self.cache:
                     self.cache.store(examples[i].image_hash, features)

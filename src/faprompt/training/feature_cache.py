@@ -21,20 +21,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from faprompt.clip.compute import moved
+from faprompt.clip.compute import moved, precision_name
 from faprompt.clip.image_encoder import DEFAULT_READING, Reading
 from faprompt.clip.weights import Backbone
 from faprompt.data.hashing import content_hash
 from faprompt.data.images import open_image
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.transforms import preprocess
-from faprompt.errors import FAPromptError
-from faprompt.files import write_tensors
+from faprompt.errors import FAPromptError, NumericError
+from faprompt.files import sweep, write_tensors
 
 _logger = logging.getLogger(__name__)
 
 CACHE_VERSION = 1  # part of the key: raised when preprocessing or the local path changes
 COMPUTE_BATCH = 8
+ABANDONED = 3600.0
+"""Seconds after which half a file is nobody's: several runs may fill one cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,16 @@ class ImageTower:
             dual = self.backbone.clip.visual.dual(moved(full, device), self.reading.blocks or None)
             image, patches = (features.cpu() for features in self.reading.of(dual))
         return [Features(image[i].clone(), patches[i].clone()) for i in range(len(images))]
+
+    def overflow(self, features: Features, path: Path) -> NumericError | None:
+        """The error of an image whose features are not finite; None where they are."""
+        if bool(features.image.isfinite().all()) and bool(features.patches.isfinite().all()):
+            return None
+        precision = precision_name(self.backbone.clip.logit_scale.dtype)
+        return NumericError(
+            f"{path}: features of {self.backbone.spec.name} are not finite in {precision}; use "
+            "--precision fp32, or get the weights again"
+        )
 
     def fits(self, features: Features) -> bool:
         """Whether features have the shapes and the precision that this tower gives."""
@@ -166,16 +178,21 @@ class FeatureCache:
         """Compute what is missing; ``paths`` maps contents to files.
 
         Returns:
-            Contents that could not be read, with the reason.
+            Contents that could not be read or computed, with the reason.
         """
         todo = self.missing(paths)
+        if todo:
+            sweep(self.folder, older_than=ABANDONED)
         failed: dict[str, FAPromptError] = {}
         reading = map_ordered(lambda h: self.tower.read(paths[h]), todo, workers=workers)
         readable = self._readable(reading, failed)
         for group in in_groups(readable, COMPUTE_BATCH):
             features = self.tower.compute(torch.stack([pixels for _, pixels in group]))
             for (image_hash, _), feature in zip(group, features, strict=True):
-                self.store(image_hash, feature)
+                if error := self.tower.overflow(feature, paths[image_hash]):
+                    failed[image_hash] = error
+                else:
+                    self.store(image_hash, feature)
             progress(len(group))
         return failed
 

@@ -173,7 +173,7 @@ def _facts(number: int, dataset: Dataset, examples: Sequence[Example]) -> dict[s
         "normal": counts.normal,
         "anomalous": counts.anomalous,
         "masks": counts.masks,
-        "sha256": sha256("\n".join(lines).encode()).hexdigest(),
+        "sha256": sha256("\n".join(lines).encode(errors="backslashreplace")).hexdigest(),
     }
 
 

@@ -19,7 +19,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import refuse_foreign, unfinished, write_tensors, write_text
+from faprompt.files import (
+    append_line,
+    parse_json,
+    refuse_foreign,
+    unfinished,
+    write_tensors,
+    write_text,
+)
 
 RESUME_KEY = "faprompt-resume"
 UNSAID = {"network": "faprompt", "method": {"use_prior": True}}
@@ -77,7 +84,7 @@ def check_claim(files: RunFiles, request: Mapping[str, Any]) -> None:
     if not files.settings.exists():
         return
     try:
-        before = UNSAID | json.loads(files.settings.read_text(encoding="utf-8"))
+        before = UNSAID | parse_json(files.settings.read_text(encoding="utf-8"))
         before["method"] = UNSAID["method"] | before.get("method", {})
         asked_before = {name: before.get(name) for name in request}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -156,7 +163,7 @@ def load_resume(path: Path) -> ResumeState | None:
     parts: dict[str, dict[str, Tensor]] = {"learner": {}, "optimiser": {}}
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[RESUME_KEY])
+            about = parse_json((file.metadata() or {})[RESUME_KEY])
             for name in file.keys():  # noqa: SIM118
                 part, _, rest = name.partition(".")
                 parts[part][rest] = file.get_tensor(name)
@@ -189,18 +196,18 @@ class Log:
         self.path = path
         kept = []
         if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
                 try:
-                    if json.loads(line)["epoch"] <= epochs_done:
+                    if parse_json(line)["epoch"] <= epochs_done:
                         kept.append(line)
                 except (ValueError, KeyError, TypeError):
                     continue  # a line cut off when the run was killed
         write_text(path, "".join(f"{line}\n" for line in kept))
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append one record."""
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record, sort_keys=True) + "\n")
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
+        """Append one record.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        append_line(self.path, dict(sorted(record.items())))

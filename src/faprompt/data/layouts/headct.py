@@ -6,6 +6,7 @@
 
 from pathlib import Path
 
+from faprompt.config import short
 from faprompt.data.files import images_below
 from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.names import label_of
@@ -36,7 +37,8 @@ def _sample(table: Path, row: dict[str, str], images: dict[int, Path]) -> Sample
     label = label_of(row[_KIND])
     if label is None or not row["id"].isdecimal():
         raise DataError(
-            f"{table}: id {row['id']!r} has {_KIND} {row[_KIND]!r}; needed are a number and 0 or 1"
+            f"{table}: id {short(row['id'])} has {_KIND} {short(row[_KIND])}; needed are a number "
+            "and 0 or 1"
         )
     number = int(row["id"])
     missing = table.parent / "head_ct" / "head_ct" / f"{number:03d}.png"  # reported when read

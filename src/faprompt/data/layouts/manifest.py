@@ -6,13 +6,13 @@ mask_rule (see ``MaskRule``), class, type. Relative paths are relative to the ma
 
 import csv
 import io
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from faprompt.data.files import is_stray
+from faprompt.config import SHOWN, short
+from faprompt.data.files import is_stray, is_there
 from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.names import label_of
 from faprompt.data.samples import (
@@ -24,6 +24,7 @@ from faprompt.data.samples import (
     Sample,
 )
 from faprompt.errors import DataError
+from faprompt.files import parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ Row = tuple[int, dict[str, Any]]
 def resolve(folder: Path, path: str) -> Path:
     """Return ``path`` as seen from ``folder``; backslashes written elsewhere are understood."""
     found = folder / path
-    return found if "\\" not in path or found.exists() else folder / path.replace("\\", "/")
+    return found if "\\" not in path or is_there(found) else folder / path.replace("\\", "/")
 
 
 def _file(path: Path) -> Path:
@@ -96,11 +97,11 @@ def _csv_rows(file: Path, text: str) -> Iterator[Row]:
 
 def _json_rows(file: Path, text: str) -> Iterator[Row]:
     seen: set[str] = set()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError as error:
             raise DataError(f"{file}: line {number} is not JSON ({error})") from error
         if not isinstance(row, dict):
@@ -120,13 +121,15 @@ def _known_columns(
         raise DataError(f"{file}: line {line} has more than one column for {sorted(twice)}")
     if "path" not in known:
         raise DataError(
-            f"{file}: line {line} has no column 'path', only {names}; known columns: "
+            f"{file}: line {line} has no column 'path', only {short(names)}; known columns: "
             f"{', '.join(_COLUMNS)}"
         )
     seen = set() if seen is None else seen
     if odd := [n for n, c in zip(names, columns, strict=True) if not c and n not in seen]:
         seen.update(odd)
-        logger.warning("%s: columns without meaning here are left out: %s", file, ", ".join(odd))
+        logger.warning(
+            "%s: columns without meaning here are left out: %s", file, ", ".join(odd)[:SHOWN]
+        )
     return columns
 
 
@@ -134,7 +137,7 @@ def _sample(file: Path, line: int, row: dict[str, Any]) -> Sample:
     for column in ("path", "mask", "class", "type"):
         if not isinstance(row.get(column) or "", str):
             raise DataError(
-                f"{file}: line {line}, column {column!r}: {row[column]!r} is not a text"
+                f"{file}: line {line}, column {column!r}: {short(row[column])} is not a text"
             )
     if not row["path"]:
         raise DataError(f"{file}: line {line}, column 'path' is empty; needed is an image file")
@@ -158,7 +161,9 @@ def mask_rule(where: str, value: Any) -> MaskRule:
     """
     rule = next((rule for rule in MASK_RULES if rule == (value or "auto")), None)
     if rule is None:
-        raise DataError(f"{where}: mask_rule {value!r}; needed is one of {', '.join(MASK_RULES)}")
+        raise DataError(
+            f"{where}: mask_rule {short(value)}; needed is one of {', '.join(MASK_RULES)}"
+        )
     return rule
 
 
@@ -169,7 +174,7 @@ def _label(file: Path, line: int, value: Any) -> int | None:
     number = {"0.0": 0, "1.0": 1, "false": 0, "true": 1}.get(word, label_of(word))
     if number is None:
         raise DataError(
-            f"{file}: line {line}, column 'label': {value!r} is not a label; needed is 0 or "
+            f"{file}: line {line}, column 'label': {short(value)} is not a label; needed is 0 or "
             "normal, 1 or anomalous, or nothing where it is unknown"
         )
     return number

@@ -5,16 +5,17 @@ Learnt from the repository zqhang/AnomalyCLIP (generate_dataset_json): ``{"train
 ``mask_rule`` of ours may stand beside them.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from faprompt.config import short
 from faprompt.data.files import is_stray
 from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.manifest import mask_rule, resolve
 from faprompt.data.samples import ANOMALOUS_TYPE, NORMAL_TYPE, Sample
 from faprompt.errors import DataError
+from faprompt.files import parse_json
 
 _FILE = "meta.json"
 
@@ -36,7 +37,7 @@ def _read(path: Path) -> tuple[Sample, ...]:
 def _entries(file: Path) -> Iterator[tuple[str, Any]]:
     """Yield place and content of every entry of the test split."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        content = parse_json(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: not a readable JSON file ({error})") from error
     test = content.get("test") if isinstance(content, dict) else None
@@ -46,8 +47,10 @@ def _entries(file: Path) -> Iterator[tuple[str, Any]]:
         )
     for class_name, entries in test.items():
         if not isinstance(entries, list):
-            raise DataError(f"{file}: test, class {class_name!r} is not a list of samples")
-        yield from ((f"test, class {class_name!r}, entry {i}", e) for i, e in enumerate(entries))
+            raise DataError(f"{file}: test, class {short(class_name)} is not a list of samples")
+        yield from (
+            (f"test, class {short(class_name)}, entry {i}", e) for i, e in enumerate(entries)
+        )
 
 
 def _sample(file: Path, where: str, entry: Any) -> Sample:
@@ -59,8 +62,8 @@ def _sample(file: Path, where: str, entry: Any) -> Sample:
         ) from error
     if label not in (0, 1) or not isinstance(image, str):
         raise DataError(
-            f"{file}: {where} has anomaly {label!r} and img_path {image!r}; needed are 0 or 1 and "
-            "a path"
+            f"{file}: {where} has anomaly {short(label)} and img_path {short(image)}; needed are "
+            "0 or 1 and a path"
         )
     mask = entry.get("mask_path")
     return Sample(

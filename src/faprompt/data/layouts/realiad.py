@@ -6,7 +6,6 @@ Learnt from the data set's page, realiad4ad.github.io/Real-IAD. A JSON file has 
 largest size is read, of the lists ``realiad_jsons`` (all views; normal images alone for training).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.tables import read_text
 from faprompt.data.samples import NORMAL_TYPE, Sample
 from faprompt.errors import DataError
+from faprompt.files import parse_json
 
 _LISTS = ("realiad_jsons/realiad_jsons", "realiad_jsons")
 _IMAGES = ("realiad_1024", "realiad_raw", "realiad_512", "realiad_256")
@@ -39,7 +39,7 @@ def _read(root: Path) -> tuple[Sample, ...]:
 
 def _read_class(file: Path, images: Path) -> list[Sample]:
     try:
-        content = json.loads(read_text(file))
+        content = parse_json(read_text(file))
         folder = images / content["meta"].get("prefix", file.stem)
         normal = content["meta"]["normal_class"]
         return [_sample(entry, folder, normal, file.stem) for entry in content["test"]]

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from faprompt.config import short
 from faprompt.errors import DataError
 
 
@@ -27,10 +28,12 @@ def rows_of(file: Path, needed: Sequence[str]) -> Iterator[dict[str, str]]:
         DataError: the file cannot be read, lacks a column of ``needed`` or has a row that is short.
     """
     reader = csv.reader(io.StringIO(read_text(file), newline=""), skipinitialspace=True)
-    header = [name.strip().lower() for name in next(reader, [])]
+    header = [name.strip().lower() for name in next(_whole_rows(file, reader), [])]
     if missing := [name for name in needed if name not in header]:
-        raise DataError(f"{file}: has no column {missing[0]!r}, only {header}; take the original")
-    for values in reader:
+        raise DataError(
+            f"{file}: has no column {missing[0]!r}, only {short(header)}; take the original"
+        )
+    for values in _whole_rows(file, reader):
         if not any(value.strip() for value in values):
             continue
         if len(values) < len(header):
@@ -39,3 +42,10 @@ def rows_of(file: Path, needed: Sequence[str]) -> Iterator[dict[str, str]]:
                 f"{len(header)} columns"
             )
         yield {name: value.strip() for name, value in zip(header, values, strict=False)}
+
+
+def _whole_rows(file: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise DataError(f"{file}: not a readable table ({error}); take the original") from error

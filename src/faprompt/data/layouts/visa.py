@@ -7,6 +7,7 @@ codes of the defect types.
 
 from pathlib import Path
 
+from faprompt.config import short
 from faprompt.data.files import find_folder
 from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.manifest import resolve
@@ -36,8 +37,8 @@ def _sample(table: Path, row: dict[str, str]) -> Sample:
     label = label_of(row["label"])
     if label is None or not row["image"]:
         raise DataError(
-            f"{table}: {row['image'] or 'a row without image'} has label {row['label']!r}; needed "
-            "are an image and normal or anomaly"
+            f"{table}: {row['image'] or 'a row without image'} has label {short(row['label'])}; "
+            "needed are an image and normal or anomaly"
         )
     base = table.parent.parent
     return Sample(

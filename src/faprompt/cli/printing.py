@@ -1,0 +1,23 @@
+"""What file names and messages may do to a terminal: nothing."""
+
+import io
+import sys
+
+
+def printable(text: object) -> str:
+    r"""A text on one line, with everything that is not to be seen escaped.
+
+    Names of files may hold line ends, orders to the terminal, or bytes that are no text.
+
+    Example:
+        >>> printable("a\nb\x1b[2J")
+        'a\\nb\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def never_fail() -> None:
+    """Escape what the terminal's encoding lacks, in place of an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

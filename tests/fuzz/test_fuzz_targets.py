@@ -1,0 +1,57 @@
+"""The fuzzer's targets without the fuzzer: seeds, what it has found, and some damage."""
+
+import random
+import warnings
+from pathlib import Path
+
+import pytest
+from fuzz_targets import TARGETS, Finding, Target, execute
+
+from faprompt.errors import FAPromptError
+
+FOUND = sorted(path for path in (Path(__file__).parent / "findings").rglob("*") if path.is_file())
+ACCEPTED = set(TARGETS) - {"tables", "torch_pickle", "safetensors_header", "hf_config"}
+"""Targets with a seed that is accepted, so that fuzzing begins behind the first check."""
+DAMAGES = 40
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    warnings.simplefilter("ignore")  # of Pillow, about damage
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_are_read_or_refused(name: str, tmp_path: Path) -> None:
+    target = TARGETS[name]
+    accepted = [execute(target, seed, tmp_path) for seed in target.seeds()]
+    assert accepted
+    assert any(accepted) or name not in ACCEPTED
+    assert all(len(seed) <= target.max_bytes for seed in target.seeds())
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_was_found_once_is_one_error_now(path: Path, tmp_path: Path) -> None:
+    execute(TARGETS[path.parent.name], path.read_bytes(), tmp_path)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_damaged_seeds_are_read_or_refused(name: str, tmp_path: Path) -> None:
+    target, rng = TARGETS[name], random.Random(name)
+    seeds = target.seeds()
+    for _ in range(DAMAGES):
+        data = bytearray(rng.choice(seeds))
+        for _ in range(rng.randint(1, 4)):
+            place = rng.randrange(len(data) + 1)
+            end = place + rng.choice((0, 1, 1, 8, len(data)))
+            data[place:end] = rng.choice((b"", bytes([rng.randrange(256)]), b"\xff" * 8, b"[" * 99))
+        execute(target, bytes(data), tmp_path)
+
+
+def test_what_no_reader_may_do_is_a_finding(tmp_path: Path) -> None:
+    def fail(data: bytes, _: Path) -> None:
+        raise KeyError(data) if data else FAPromptError("x" * 9999)
+
+    with pytest.raises(Finding, match="KeyError"):
+        execute(Target(fail, list), b"a", tmp_path)
+    with pytest.raises(Finding, match="a text of 9999 characters"):
+        execute(Target(fail, list), b"", tmp_path)
