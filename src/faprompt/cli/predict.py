@@ -10,11 +10,15 @@ import typer
 
 from faprompt.cli import options
 from faprompt.cli.app import app
+from faprompt.errors import DataError
 
 if TYPE_CHECKING:
     from faprompt.data.listing import Listed
     from faprompt.detection.detector import Detector
     from faprompt.detection.outputs import PredictionFolder
+    from faprompt.detection.prediction import Prediction
+    from faprompt.detection.station import Station
+    from faprompt.runtime import Runtime
 
 Paths = Annotated[
     list[str],
@@ -26,6 +30,8 @@ MapFormat = Annotated[str, typer.Option(help="png or jpg.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Largest width x height that is decoded.")]
 
 SHOWN = 20  # rows of the table
+DECIDED = ("decision", "margin")
+PLAIN: dict[str, Any] = {"box": None, "pad_edge": False}
 
 
 @app.command()
@@ -33,6 +39,7 @@ def predict(
     paths: Paths,
     out: Out = Path("predictions"),
     model: options.Model = "tiny",
+    station: options.Station = None,
     maps: Maps = True,
     map_format: MapFormat = "png",
     max_pixels: MaxPixels = 178_956_970,
@@ -49,16 +56,15 @@ def predict(
     from faprompt.data.listing import list_images
 
     listed = list_images(paths, _standard_input(), exclude=out)
-    from faprompt.detection.detector import Detector
     from faprompt.detection.outputs import PredictionFolder
 
-    detector = Detector.load(model, weights=weights, device=device, precision=precision)
-    settings = {
-        "model": model,
-        "model_sha256": detector.checksum,
-        "backbone": detector.header.backbone,
-        "precision": str(detector.backbone.clip.logit_scale.dtype).removeprefix("torch."),
-    }
+    detector = options.load_model(model, weights=weights, device=device, precision=precision)
+    if station:
+        detector.use_station(station)
+    about = detector.identity
+    settings = {"model": model} | {k: about[k] for k in ("model_sha256", "backbone", "precision")}
+    if detector.station:
+        settings["station_sha256"] = detector.station.sha256
     folder = PredictionFolder.open(out, settings, map_format=map_format if maps else None)
     run = _Run(detector, folder, listed, max_pixels=max_pixels)
     try:
@@ -79,7 +85,7 @@ class _Run:
 
     def __init__(
         self,
-        detector: "Detector",
+        detector: "Detector | Runtime",
         folder: "PredictionFolder",
         listed: "list[Listed]",
         *,
@@ -88,6 +94,9 @@ class _Run:
         from rich.console import Console
 
         self.detector, self.folder = detector, folder
+        self.origin = {"model_sha256": detector.identity["model_sha256"]}
+        if detector.station:
+            self.origin["station_sha256"] = detector.station.sha256
         self.max_pixels = max_pixels
         self.listed = listed
         self.pending = list(folder.pending(listed))
@@ -118,8 +127,18 @@ class _Run:
             console=self.errors,
             transient=True,
         ):
-            self.folder.add(prediction, self.names[str(prediction.path)])
+            self._add(prediction)
         self.seconds = time.perf_counter() - started
+
+    def _add(self, prediction: "Prediction") -> None:
+        from faprompt.detection.tracing import trace
+
+        try:
+            facts = trace(prediction, **self.origin)
+        except DataError as error:  # gone since it was read
+            self._failed(prediction.path, error)
+        else:
+            self.folder.add(prediction, self.names[str(prediction.path)], facts)
 
     def _failed(self, source: Any, error: Any) -> None:
         self.failed += 1
@@ -136,10 +155,12 @@ class _Run:
         paths = {str(item.path) for item in self.listed}
         rows = [row for row in self.folder.rows.values() if row["path"] in paths]
         rows.sort(key=lambda row: -row["image_score"])
-        table = Table("score", "image", "size", box=None, pad_edge=False)
+        station = self.detector.station
+        table = Table("score", *(DECIDED if station else ()), "image", "size", **PLAIN)
         for row in rows[:SHOWN]:
             size = f"{row['width']}x{row['height']}"
-            table.add_row(f"{row['image_score']:.3f}", row["path"], size)
+            decided = (row["decision"], f"{row['margin']:.3f}") if station else ()
+            table.add_row(f"{row['image_score']:.3f}", *decided, row["path"], size)
         console = Console()
         console.print(table)
         if len(rows) > SHOWN:
@@ -148,4 +169,19 @@ class _Run:
         speed = f", {1000 * self.seconds / done:.0f} ms each" if done else ""
         failed = f", [yellow]{self.failed} left out[/yellow]" if self.failed else ""
         console.print(f"{len(rows)} images{speed}{failed}")
+        if station and rows:
+            self._report_station(station, rows)
         console.print(f"results: [bold]{options.shown(self.folder.folder)}[/bold]", soft_wrap=True)
+
+    def _report_station(self, station: "Station", rows: list[dict[str, Any]]) -> None:
+        """Counts of decisions, and whether the scores still look like the calibration's."""
+        from faprompt.detection.decision import VERDICTS
+        from faprompt.detection.drift import FEW, measure_drift
+
+        verdicts = [row["decision"] for row in rows]
+        counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
+        typer.echo(f"{station.product}: {counts}")
+        if len(rows) >= FEW:
+            drift = measure_drift(station, [row["image_score"] for row in rows])
+            if drift.warns:
+                self.errors.print(f"drift: {drift}", style="yellow", soft_wrap=True, markup=False)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from faprompt.data.listing import Listed
 from faprompt.detection.prediction import Prediction
+from faprompt.detection.tracing import TRACED
 from faprompt.errors import ConfigError, FAPromptError, OutputError
 from faprompt.files import refuse_foreign, replacing, write_text
 
@@ -65,18 +66,26 @@ class PredictionFolder:
         """Images that have no row yet."""
         return (item for item in listed if str(item.path) not in self.rows)
 
-    def add(self, prediction: Prediction, name: PurePosixPath) -> Row:
+    def add(
+        self, prediction: Prediction, name: PurePosixPath, facts: Mapping[str, Any] | None = None
+    ) -> Row:
         """Write heat map and row of one image.
+
+        Args:
+            prediction: Of a file.
+            name: Of the heat map.
+            facts: More of the row; see ``tracing.trace``.
 
         Raises:
             OutputError: the disk is full or the folder cannot be written.
         """
         row: Row = {
             "path": prediction.path,
-            "image_score": round(prediction.image_score, 6),
+            "image_score": prediction.image_score,  # raw: thresholds are compared with it
             "width": prediction.image.width,
             "height": prediction.image.height,
             "milliseconds": round(prediction.milliseconds, 3),
+            **(facts or {}),
         }
         if self.map_format:
             row["map"] = self._free_name(name)
@@ -92,7 +101,10 @@ class PredictionFolder:
     def finish(self) -> None:
         """Write the CSV: rows sorted by score, most anomalous first."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        columns = [c for c in TRACED if any(c in row for row in self.rows.values())]
+        writer = csv.DictWriter(
+            text, [*COLUMNS, *columns], extrasaction="ignore", lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows(sorted(self.rows.values(), key=lambda row: -row["image_score"]))
         write_text(self.folder / "predictions.csv", text.getvalue())
