@@ -9,7 +9,7 @@ from stations import MODEL, station
 from faprompt.detection.fitting import decider, station_for
 from faprompt.errors import StationError
 
-OWN = {"model_sha256": MODEL, "precision": "float32"}
+OWN = {"model_sha256": MODEL, "precision": "fp32"}
 
 
 def test_it_is_read_and_let_through(tmp_path: Path) -> None:
@@ -29,11 +29,11 @@ def test_another_floating_point_precision_is_warned_of(caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING):
         station_for(station(), OWN)
         assert not caplog.messages
-        station_for(station(), {**OWN, "precision": "bfloat16"})
-    assert "calibrated in float32, used in bfloat16" in caplog.text
+        station_for(station(), {**OWN, "precision": "bf16"})
+    assert "calibrated in fp32, used in bf16" in caplog.text
 
 
-@pytest.mark.parametrize(("made", "used"), [("float32", "int8"), ("int8", "float32")])
+@pytest.mark.parametrize(("made", "used"), [("fp32", "int8"), ("int8", "fp32")])
 def test_int8_needs_its_own_station(made: str, used: str) -> None:
     with pytest.raises(StationError, match=f"calibrated in {made}, used in {used}"):
         station_for(station(precision=made), {**OWN, "precision": used})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stations import scored, station
 
-from faprompt.detection.station import Station
+from faprompt.detection.station import Station, Step
 from faprompt.errors import DataError, StationError
 
 NG_FROM, UNSURE_FROM = math.nextafter(98, 99), math.nextafter(89, 99)
@@ -50,12 +50,13 @@ def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
         reviewed_normal=scored([99.5], "seen"),
         settings={"tile": 518},
         confidence=None,
-        parent_sha256="b" * 64,
+        history=(Step(station_sha256="b" * 64, labels_sha256="c" * 64),),
     )
     before.write(tmp_path / "station.json")
     after = Station.read(tmp_path / "station.json")
     assert after == before
     assert after.sha256 == before.sha256
+    assert after.lineage == {after.sha256, "b" * 64}
     values = json.loads((tmp_path / "station.json").read_text())
     assert values["normal"][3] == {"sha256": "image-3", "image_score": 3.0, "peak": 1.5}
     assert values["threshold"] == before.threshold

@@ -22,7 +22,7 @@ def station(scores: Sequence[float] | None = None, **changes: Any) -> Station:
         "product": "nut",
         "model_sha256": MODEL,
         "backbone": "tiny",
-        "precision": "float32",
+        "precision": "fp32",
         "input_size": 64,
         "false_alarms": 0.01,
         "review_rate": 0.1,

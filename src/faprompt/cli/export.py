@@ -23,6 +23,11 @@ ParityImages = Annotated[
     typer.Option(help="Images to compare on, PATH or LAYOUT:PATH; by default the shipped ones."),
 ]
 
+Station = Annotated[
+    str | None,
+    typer.Option(help="A file written by calibrate for this model; the runtime then decides."),
+]
+
 
 @app.command()
 def export(
@@ -32,6 +37,7 @@ def export(
     precision: Precision = "fp32",
     calibrate: Calibrate = None,
     parity_images: ParityImages = None,
+    station: Station = None,
     weights: options.Weights = None,
 ) -> None:
     """Write a model as one graph that runs without torch, after comparing it with the torch model.
@@ -43,7 +49,11 @@ def export(
     from faprompt.deploy.export import ExportSettings, export_model
 
     settings = ExportSettings(
-        form=form, precision=precision, calibrate=calibrate, parity_images=parity_images
+        form=form,
+        precision=precision,
+        calibrate=calibrate,
+        parity_images=parity_images,
+        station=station,
     )
     from faprompt.detection.detector import Detector
 

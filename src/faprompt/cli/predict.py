@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from faprompt.cli import options, predict_regions, tiling
 from faprompt.cli.app import app
 from faprompt.cli.printing import printable
+from faprompt.errors import DataError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from faprompt.detection.outputs import PredictionFolder
     from faprompt.detection.prediction import Prediction
     from faprompt.detection.region_files import RegionFolder
+    from faprompt.detection.station import Station
+    from faprompt.runtime import Runtime
 
 Paths = Annotated[
     list[str],
@@ -32,6 +36,8 @@ MapFormat = Annotated[str, typer.Option(help="png or jpg.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Largest width x height that is decoded.")]
 
 SHOWN = 20  # rows of the table
+DECIDED = ("decision", "margin")
+PLAIN: dict[str, Any] = {"box": None, "pad_edge": False}
 
 
 @app.command()
@@ -39,6 +45,7 @@ def predict(
     paths: Paths,
     out: Out = Path("predictions"),
     model: options.Model = "tiny",
+    station: options.Station = None,
     maps: Maps = True,
     map_format: MapFormat = "png",
     max_pixels: MaxPixels = 178_956_970,
@@ -76,25 +83,23 @@ def predict(
 
     areas = predict_regions.parse_areas(roi, ignore)
     listed = list_images(paths, _standard_input(), exclude=out)
-    from faprompt.detection.detector import Detector
     from faprompt.detection.look import Look
     from faprompt.detection.outputs import PredictionFolder
     from faprompt.detection.region_files import RegionFolder
 
-    detector = Detector.load(model, weights=weights, device=device, precision=precision)
+    detector = options.load_model(model, weights=weights, device=device, precision=precision)
     detector = predict_regions.with_references(detector, reference, areas)
-    wanted = asked.settings(detector.header.colour_limits)
-    settings = {
-        "model": model,
-        "model_sha256": detector.checksum,
-        "backbone": detector.header.backbone,
-        "precision": str(detector.backbone.clip.logit_scale.dtype).removeprefix("torch."),
-        **predict_regions.recorded(areas, wanted, detector.memory),
-        **tiling.recorded(windows),
-    }
+    if station:
+        detector.use_station(station)
+    look = Look(areas=areas, responses=regions, tiling=windows)
+    wanted = asked.settings(
+        detector.colour_limits,
+        station=detector.station.pixel_threshold if detector.station else None,
+    )
+    settings = _recorded(model, detector, look) | predict_regions.recorded(wanted)
     folder = PredictionFolder.open(out, settings, map_format=map_format if maps else None)
     run = _Run(detector, folder, listed, max_pixels=max_pixels)
-    run.look = Look(areas=areas, responses=regions, tiling=windows, watch=run.watch)
+    run.look = replace(look, watch=run.watch)
     run.regions = RegionFolder(out, wanted, done=folder.rows) if wanted else None
     try:
         run.go(batch_size, workers)
@@ -107,6 +112,15 @@ def predict(
         raise typer.Exit(1)
 
 
+def _recorded(model: str, detector: "Detector | Runtime", look: "Look") -> dict[str, Any]:
+    """What decides the results: a folder holds those of one such setting."""
+    about = detector.identity
+    found = {"model": model} | {k: about[k] for k in ("model_sha256", "backbone", "precision")}
+    if detector.station:
+        found["station_sha256"] = detector.station.sha256
+    return found | detector.score_settings(look)
+
+
 def _standard_input() -> Iterator[str]:
     yield from sys.stdin
 
@@ -116,7 +130,7 @@ class _Run:
 
     def __init__(
         self,
-        detector: "Detector",
+        detector: "Detector | Runtime",
         folder: "PredictionFolder",
         listed: "list[Listed]",
         *,
@@ -126,6 +140,9 @@ class _Run:
         from rich.progress import Progress
 
         self.detector, self.folder = detector, folder
+        self.origin = {"model_sha256": detector.identity["model_sha256"]}
+        if detector.station:
+            self.origin["station_sha256"] = detector.station.sha256
         self.max_pixels = max_pixels
         self.listed = listed
         self.pending = list(folder.pending(listed))
@@ -156,7 +173,10 @@ class _Run:
             for prediction in self.progress.track(
                 stream, description="predicting", total=len(self.pending)
             ):
-                self._write(prediction)
+                try:
+                    self._write(prediction)
+                except DataError as error:  # gone since it was read
+                    self._failed(prediction.path, error)
         self.seconds = time.perf_counter() - started
 
     def watch(self, done: int, total: int) -> None:
@@ -176,7 +196,10 @@ class _Run:
                 scale = picture.width / prediction.size[0]  # very large images are shown reduced
                 outlines = ([(x * scale, y * scale) for x, y in r.polygon] for r in found)
                 overlay = outlined(picture, outlines)
-        self.folder.add(prediction, name, overlay=overlay)
+        from faprompt.detection.tracing import trace
+
+        facts = trace(prediction, **self.origin)
+        self.folder.add(prediction, name, facts=facts, overlay=overlay)
 
     def _failed(self, source: Any, error: Any) -> None:
         self.failed += 1
@@ -198,10 +221,13 @@ class _Run:
         paths = {str(item.path) for item in self.listed}
         rows = [row for row in self.folder.rows.values() if row["path"] in paths]
         rows.sort(key=lambda row: -row["image_score"])
-        table = Table("score", "image", "size", box=None, pad_edge=False)
+        station = self.detector.station
+        table = Table("score", *(DECIDED if station else ()), "image", "size", **PLAIN)
         for row in rows[:SHOWN]:
             size = f"{row['width']}x{row['height']}"
-            table.add_row(f"{row['image_score']:.3f}", Text(printable(row["path"])), size)
+            decided = (row["decision"], f"{row['margin']:.3f}") if station else ()
+            name = Text(printable(row["path"]))
+            table.add_row(f"{row['image_score']:.3f}", *decided, name, size)
         console = Console()
         console.print(table)
         if len(rows) > SHOWN:
@@ -210,4 +236,19 @@ class _Run:
         speed = f", {1000 * self.seconds / done:.0f} ms each" if done else ""
         failed = f", [yellow]{self.failed} left out[/yellow]" if self.failed else ""
         console.print(f"{len(rows)} images{speed}{failed}")
+        if station and rows:
+            self._report_station(station, rows)
         console.print(f"results: [bold]{options.marked(self.folder.folder)}[/bold]", soft_wrap=True)
+
+    def _report_station(self, station: "Station", rows: list[dict[str, Any]]) -> None:
+        """Counts of decisions, and whether the scores still look like the calibration's."""
+        from faprompt.detection.decision import VERDICTS
+        from faprompt.detection.drift import FEW, measure_drift
+
+        verdicts = [row["decision"] for row in rows]
+        counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
+        typer.echo(f"{station.product}: {counts}")
+        if len(rows) >= FEW:
+            drift = measure_drift(station, [row["image_score"] for row in rows])
+            if drift.warns:
+                self.errors.print(f"drift: {drift}", style="yellow", soft_wrap=True, markup=False)

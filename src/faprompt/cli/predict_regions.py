@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from faprompt.errors import ConfigError
+
 if TYPE_CHECKING:
     from faprompt.detection.areas import Areas
     from faprompt.detection.detector import Detector
-    from faprompt.detection.references import ReferenceMemory
     from faprompt.detection.region_files import RegionSettings
+    from faprompt.runtime import Runtime
 
 Regions = Annotated[
     bool, typer.Option("--regions", help="Also find regions: JSONL, CSV, COCO and mask files.")
@@ -92,27 +94,28 @@ def parse_areas(roi: list[str] | None, ignore: list[str] | None) -> "Areas | Non
 
 
 def with_references(
-    detector: "Detector", reference: str | None, areas: "Areas | None"
-) -> "Detector":
-    """The detector with a memory of the good images in a folder, if one is named."""
+    detector: "Detector | Runtime", reference: str | None, areas: "Areas | None"
+) -> "Detector | Runtime":
+    """The detector with a memory of the good images in a folder, if one is named.
+
+    Raises:
+        ConfigError: an exported model has no patch features to compare.
+        DataError: an image of the folder cannot be used, or there is none.
+    """
     if reference is None:
         return detector
+    from faprompt.runtime import Runtime
+
+    if isinstance(detector, Runtime):
+        raise ConfigError(
+            "--reference compares patch features, which an exported model does not give; use the "
+            "checkpoint it was exported from"
+        )
     from faprompt.detection.references import reference_images
 
     return detector.with_references(reference_images(reference), areas=areas)
 
 
-def recorded(
-    areas: "Areas | None",
-    regions: "RegionSettings | None",
-    memory: "ReferenceMemory | None" = None,
-) -> dict[str, Any]:
+def recorded(regions: "RegionSettings | None") -> dict[str, Any]:
     """What of it decides the results; nothing where nothing was asked for."""
-    found: dict[str, Any] = {}
-    if areas is not None:
-        found["areas"] = areas.digests()
-    if regions is not None:
-        found["regions"] = regions.to_dict()
-    if memory is not None:
-        found["references_sha256"] = memory.digest
-    return found
+    return {} if regions is None else {"regions": regions.to_dict()}

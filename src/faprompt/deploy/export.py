@@ -17,17 +17,19 @@ from faprompt.deploy.openvino import write_openvino
 from faprompt.deploy.parity import BOUNDS, Parity
 from faprompt.deploy.quantise import quantise
 from faprompt.detection.detector import Detector
+from faprompt.detection.fitting import station_for
+from faprompt.detection.station import Station
 from faprompt.errors import ConfigError, DataError, FAPromptError
 from faprompt.method.checkpoint import library_versions
 from faprompt.runtime import Runtime
-from faprompt.runtime.description import MODEL_FILES, PRECISIONS, RECORD, Description
+from faprompt.runtime.description import MODEL_FILES, PRECISIONS, RECORD, STATION, Description
 from faprompt.runtime.pixels import Floats
 
 CALIBRATION_IMAGES = 64
 """At most; spread evenly over the folder. Ranges by min and max hardly move after some dozens."""
 PARITY_IMAGES = 32
 """At most; spread evenly over the folder."""
-FILES = (RECORD, "model.onnx", "model.onnx.data", "model.xml", "model.bin")
+FILES = (RECORD, STATION, "model.onnx", "model.onnx.data", "model.xml", "model.bin")
 
 Say = Callable[[str], None]
 Item = TypeVar("Item")
@@ -45,6 +47,8 @@ class ExportSettings:
     """Of int8: images as they will be seen, a folder or LAYOUT:PATH; labels are used if there."""
     parity_images: str | None = None
     """Images for the parity gate; by default the shipped examples."""
+    station: str | None = None
+    """A station of the model, to lie beside it: its runtime then decides."""
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -78,7 +82,9 @@ def export_model(
         ConfigError: a package that it needs is not installed.
         DataError: no image to calibrate or to compare on can be used.
         OutputError: the folder cannot be written, or holds other things.
+        StationError: the station is damaged, or of another model or precision.
     """
+    station = _station(detector, settings)
     calibration = load_dataset(settings.calibrate) if settings.calibrate else None
     images = _paths(load_dataset(settings.parity_images or _examples()), PARITY_IMAGES)
     with replacing_folder(out, record=RECORD, names=FILES, kind="an exported model") as folder:
@@ -95,7 +101,16 @@ def export_model(
             compared = _auroc(detector, runtime, calibration, say)
             description = replace(description, calibration=compared)
         description.write(folder)
+        if station:
+            station.write(folder / STATION)
     return description
+
+
+def _station(detector: Detector, settings: ExportSettings) -> Station | None:
+    if settings.station is None:
+        return None
+    precision = settings.precision.replace("fp", "float")
+    return station_for(settings.station, detector.identity | {"precision": precision})
 
 
 def describe(detector: Detector, folder: Path, settings: ExportSettings) -> Description:

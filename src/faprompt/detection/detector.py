@@ -132,12 +132,17 @@ class Detector:
         return precision_name(self.backbone.clip.logit_scale.dtype)
 
     @property
+    def colour_limits(self) -> tuple[float, float]:
+        """Anomaly values at which the heat map's colour starts and is full."""
+        return self.header.colour_limits
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What a station records of a model, and what names the origin of a score."""
         return {
             "model_sha256": self.checksum,
             "backbone": self.header.backbone,
-            "precision": str(self.backbone.clip.logit_scale.dtype).removeprefix("torch."),
+            "precision": self.precision,
             "input_size": self.input_size,
         }
 
@@ -274,7 +279,7 @@ class Detector:
             read=lambda item, limit: self.read(item, max_pixels=limit),
             score=self._see,
             to_original=to_original,
-            colour_limits=self.header.colour_limits,
+            colour_limits=self.colour_limits,
             batch_size=self.batch_size,
             grid=self.grid,
             input_size=self.input_size,

@@ -22,6 +22,7 @@ from PIL import Image
 from faprompt.data.listing import Listed
 from faprompt.detection.map_files import write_tiff
 from faprompt.detection.prediction import Prediction
+from faprompt.detection.tracing import TRACED
 from faprompt.errors import ConfigError, FAPromptError, OutputError
 from faprompt.files import append_line, parse_json, refuse_foreign, replacing, sweep, write_text
 
@@ -75,13 +76,19 @@ class PredictionFolder:
         return (item for item in listed if str(item.path) not in self.rows)
 
     def add(
-        self, prediction: Prediction, name: PurePosixPath, *, overlay: Image.Image | None = None
+        self,
+        prediction: Prediction,
+        name: PurePosixPath,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        overlay: Image.Image | None = None,
     ) -> Row:
         """Write heat map and row of one image.
 
         Args:
-            prediction: Of the image.
+            prediction: Of a file.
             name: What to call its heat map.
+            facts: More of the row; see ``tracing.trace``.
             overlay: In the place of ``prediction.overlay()``.
 
         Raises:
@@ -89,10 +96,11 @@ class PredictionFolder:
         """
         row: Row = {
             "path": prediction.path,
-            "image_score": round(prediction.image_score, 6),
+            "image_score": prediction.image_score,  # raw: thresholds are compared with it
             "width": prediction.size[0],
             "height": prediction.size[1],
             "milliseconds": round(prediction.milliseconds, 3),
+            **(facts or {}),
         }
         if self.map_format:
             row["map"] = free_name(self._names, PurePosixPath("maps") / name, self.map_format)
@@ -111,7 +119,10 @@ class PredictionFolder:
     def finish(self) -> None:
         """Write the CSV: rows sorted by score, most anomalous first."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        columns = [c for c in TRACED if any(c in row for row in self.rows.values())]
+        writer = csv.DictWriter(
+            text, [*COLUMNS, *columns], extrasaction="ignore", lineterminator="\n"
+        )
         writer.writeheader()
         rows = sorted(self.rows.values(), key=lambda row: -row["image_score"])
         writer.writerows(_in_table(row) for row in rows)

@@ -17,7 +17,7 @@ from faprompt.detection.decision import Decision, Scored, decide
 from faprompt.errors import FAPromptError, StationError
 from faprompt.files import write_text
 
-__all__ = ["Decision", "Scored", "Station", "now"]
+__all__ = ["Decision", "Scored", "Station", "Step", "now"]
 
 FORMAT = "faprompt-station"
 FORMAT_VERSION = 1
@@ -32,6 +32,16 @@ def now() -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """A recalibration."""
+
+    station_sha256: str
+    """Of the station that was recalibrated."""
+    labels_sha256: str
+    """Of the labels that it was recalibrated with."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Station:
     """Thresholds of one product, and everything they were made from.
 
@@ -42,7 +52,7 @@ class Station:
     Example:
         >>> normal = tuple(Scored(sha256=str(i), image_score=i / 99, peak=0) for i in range(99))
         >>> station = Station(
-        ...     product="nut", model_sha256="", backbone="tiny", precision="float32",
+        ...     product="nut", model_sha256="", backbone="tiny", precision="fp32",
         ...     input_size=256, false_alarms=0.01, review_rate=0.1, normal=normal,
         ... )
         >>> [station.decide(score).verdict for score in (0.5, 0.95, 1.0)]
@@ -54,7 +64,7 @@ class Station:
     """Of the prompts' file; an exported model records the same one."""
     backbone: str
     precision: str
-    """``float32``, ``bfloat16``, ``float16`` or ``int8``."""
+    """``fp32``, ``bf16``, ``fp16`` or ``int8``."""
     input_size: int
     """Side of the model's square input in pixels."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -75,10 +85,8 @@ class Station:
     """Labelled because they were uncertain: they may raise thresholds, never lower them."""
     reviewed_anomalous: tuple[Scored, ...] = field(default=(), repr=False)
     """Labelled because they were uncertain: kept, but no measure of the miss rate."""
-    parent_sha256: str | None = None
-    """Station that this one was recalibrated from."""
-    labels_sha256: str | None = None
-    """File of labels that it was recalibrated with."""
+    history: tuple[Step, ...] = ()
+    """How it was recalibrated, the first time first; empty for a station made from images."""
     threshold: float = field(init=False)
     """NG at or above."""
     review_threshold: float = field(init=False)
@@ -121,6 +129,11 @@ class Station:
     def sha256(self) -> str:
         """Name of this very station: of the text that :meth:`write` writes."""
         return hashlib.sha256(self._text().encode()).hexdigest()
+
+    @property
+    def lineage(self) -> frozenset[str]:
+        """This station and those it was recalibrated from: all judge scores of one kind."""
+        return frozenset({self.sha256, *(step.station_sha256 for step in self.history)})
 
     def decide(self, image_score: float) -> Decision:
         """OK, UNSURE or NG, with the distance to the nearest other verdict."""
@@ -215,4 +228,5 @@ def _arguments(values: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"input_size is {found['input_size']!r}")
     for name in GROUPS:
         found[name] = tuple(Scored(**image) for image in found[name])
+    found["history"] = tuple(Step(**step) for step in found["history"])
     return found

@@ -84,15 +84,24 @@ class Runtime:
         return math.isqrt(self.session.patches)
 
     @property
+    def colour_limits(self) -> tuple[float, float]:
+        """Anomaly values at which the heat map's colour starts and is full."""
+        return self.description.colour_limits
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What a station records of a model, and what names the origin of a score."""
         about = self.description
         return {
             "model_sha256": about.checkpoint_sha256,
             "backbone": about.backbone,
-            "precision": about.precision.replace("fp", "float"),
+            "precision": about.precision,
             "input_size": about.input_size,
         }
+
+    def score_settings(self, look: Look | None) -> dict[str, Any]:
+        """What changes scores beside the model: areas and tiling."""
+        return look.settings() if look else {}
 
     def use_station(self, station: Station | str | Path) -> None:
         """Decide OK, UNSURE or NG in all predictions that follow.
@@ -186,11 +195,11 @@ class Runtime:
             read=lambda item, limit: self.read(item, max_pixels=limit),
             score=self._see,
             to_original=to_original,
-            colour_limits=self.description.colour_limits,
+            colour_limits=self.colour_limits,
             batch_size=self.batch_size,
             grid=self.grid,
             input_size=self.input_size,
-            decide=decider(self.station, look.settings() if look else None),
+            decide=decider(self.station, self.score_settings(look)),
             precision=self.description.precision,
         )
         reading = Reading(

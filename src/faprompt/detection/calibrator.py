@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from faprompt.data.hashing import content_hash
-from faprompt.detection.calibration import default_review_rate
+from faprompt.detection.calibration import calibrate, default_review_rate
+from faprompt.detection.map_files import peaks
 from faprompt.detection.prediction import OnError, Prediction
 from faprompt.detection.station import Scored, Station
 from faprompt.errors import DataError
-
-Progress = Callable[[int], None]
 
 
 class Scorer(Protocol):
@@ -37,6 +36,22 @@ class Asked:
     confidence: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def require_images(self, number: int) -> None:
+        """Refuse what so many normal images can never give, before any is scored.
+
+        Raises:
+            DataError: too few; the text names the number needed.
+            ConfigError: a rate or the confidence is out of range.
+        """
+        blank = [0.0] * number
+        calibrate(
+            blank,
+            blank,
+            false_alarms=self.false_alarms,
+            review_rate=self.review_rate,
+            confidence=self.confidence,
+        )
+
 
 def make_station(
     model: Scorer,
@@ -45,6 +60,7 @@ def make_station(
     anomalous: Iterable[Path] = (),
     *,
     on_error: OnError,
+    on_scored: Callable[[], object] = lambda: None,
     **options: Any,
 ) -> Station:
     """Calibrate a model on images of one product.
@@ -56,6 +72,7 @@ def make_station(
         anomalous: Image files that stand for the anomalous ones; for the miss rate.
         on_error: Called with every image that is left out, and the reason: unreadable, given
             twice (it would count twice), or given as normal and as anomalous.
+        on_scored: Called after every image.
         options: Of ``predict``: batch size, threads, ...
 
     Raises:
@@ -67,9 +84,11 @@ def make_station(
         path = kinds["normal"].pop(sha256)
         other = kinds["anomalous"].pop(sha256)
         on_error(path, DataError(f"{path}: given as normal and, as {other}, as anomalous"))
-    normal_scores, anomalous_scores = (
-        tuple(score(model, images, on_error=on_error, **options)) for images in kinds.values()
-    )
+    scores: dict[str, list[Scored]] = {kind: [] for kind in kinds}
+    for kind, images in kinds.items():
+        for scored in score(model, images, on_error=on_error, **options):
+            scores[kind].append(scored)
+            on_scored()
     reviewed = asked.review_rate
     return Station(
         product=asked.product,
@@ -77,8 +96,8 @@ def make_station(
         false_alarms=asked.false_alarms,
         review_rate=default_review_rate(asked.false_alarms) if reviewed is None else reviewed,
         confidence=asked.confidence,
-        normal=normal_scores,
-        anomalous=anomalous_scores,
+        normal=tuple(scores["normal"]),
+        anomalous=tuple(scores["anomalous"]),
         **model.identity,
     )
 
@@ -109,5 +128,5 @@ def score(
         yield Scored(
             sha256=names[prediction.path],
             image_score=prediction.image_score,
-            peak=float(prediction.anomaly_map.max()),
+            peak=float(peaks(prediction.anomaly_map, (1, 1)).max()),
         )

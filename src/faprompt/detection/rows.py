@@ -1,0 +1,102 @@
+"""Rows of a prediction run, read again: for drift, and for review. Free of torch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from faprompt.detection.decision import Scored
+from faprompt.detection.station import REMEDY, Station
+from faprompt.errors import DataError, StationError
+
+RECORD = "predictions.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """One image of a run."""
+
+    path: str
+    scored: Scored
+    model_sha256: str
+    decision: str | None
+    """None: predicted without a station."""
+    margin: float
+    station_sha256: str | None
+    map: str | None
+    """Heat map, relative to the run's folder."""
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """From a line of the run.
+
+        Raises:
+            KeyError, TypeError, DataError: it lacks something.
+        """
+        return cls(
+            path=row["path"],
+            scored=Scored(sha256=row["sha256"], image_score=row["image_score"], peak=row["peak"]),
+            model_sha256=row["model_sha256"],
+            decision=row.get("decision"),
+            margin=row.get("margin", 0.0),
+            station_sha256=row.get("station_sha256"),
+            map=row.get("map"),
+        )
+
+
+def read_run(folder: Path) -> list[Judged]:
+    """All images of a run, those of equal content once.
+
+    Raises:
+        DataError: no run there, or one whose rows tell too little.
+    """
+    path = folder / RECORD
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}); needed is a folder written by `faprompt predict`"
+        ) from None
+    found: dict[str, Judged] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            if number == len(lines):
+                continue  # cut off when the run was killed
+            raise DataError(f"{path}, line {number}: damaged; predict again") from None
+        try:
+            judged = Judged.from_row(row)
+        except (KeyError, TypeError, AttributeError, DataError) as error:
+            raise DataError(
+                f"{path}, line {number}: lacks what is needed ({error}); predict again with this "
+                "release"
+            ) from None
+        found.setdefault(judged.scored.sha256, judged)
+    return list(found.values())
+
+
+def require_relative(
+    model_sha256: str, station_sha256: str | None, station: Station, *, where: str
+) -> None:
+    """Refuse a row of another model, or one judged by a station that is no relative.
+
+    Args:
+        model_sha256: That made the row's score.
+        station_sha256: That judged it, if one did.
+        station: That is to use it.
+        where: Named in errors.
+
+    Raises:
+        StationError: the row says nothing to this station.
+    """
+    if model_sha256 != station.model_sha256:
+        raise StationError(
+            f"{where}: scores of the model {model_sha256[:12]}, and the station is for "
+            f"{station.model_sha256[:12]}: use its model, or {REMEDY}"
+        )
+    if station_sha256 is not None and station_sha256 not in station.lineage:
+        raise StationError(
+            f"{where}: judged by another station ({station_sha256[:12]}), whose settings may "
+            "differ; predict again with --station, or use that one"
+        )
