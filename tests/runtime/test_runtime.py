@@ -186,7 +186,12 @@ def station_for(folder: Path, **changes: Any) -> Station:
         Scored(sha256=str(i), image_score=grey.image_score, peak=float(grey.anomaly_map.max()))
         for i, grey in enumerate(greys)
     )
-    values: dict[str, Any] = {"product": "grey", "false_alarms": 0.05, "review_rate": 0.5, "normal": normal}
+    values: dict[str, Any] = {
+        "product": "grey",
+        "false_alarms": 0.05,
+        "review_rate": 0.5,
+        "normal": normal,
+    }
     return Station(**values | runtime.identity | changes)
 
 
