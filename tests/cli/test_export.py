@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from graphs import write_simple_graph
+from stations import station
 from typer.testing import CliRunner, Result
 
 from faprompt.cli.main import load_commands
 from faprompt.deploy import export
 from faprompt.deploy.parity import BOUNDS
 from faprompt.detection.detector import Detector
-from faprompt.errors import ConfigError, ExportError
+from faprompt.errors import ConfigError, ExportError, StationError
 from faprompt.runtime import Runtime
 
 
@@ -71,3 +72,31 @@ def test_help_imports_none_of_the_engines() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0
     assert b"--calibrate" in done.stdout
+
+
+def test_a_station_goes_with_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BOUNDS, "fp32", 1.0)
+    checksum = Detector.load("tiny", precision="fp32").checksum
+    station(model_sha256=checksum).write(tmp_path / "s.json")
+    result = run("--out", tmp_path / "out", "--station", tmp_path / "s.json")
+    assert result.exit_code == 0, result.output
+    assert Runtime.load(tmp_path / "out").station == station(model_sha256=checksum)
+    run("--out", tmp_path / "out")  # it is part of the export that is replaced
+    assert Runtime.load(tmp_path / "out").station is None
+
+
+def test_a_station_of_another_model_is_refused(tmp_path: Path) -> None:
+    station().write(tmp_path / "s.json")
+    result = run("--out", tmp_path / "out", "--station", tmp_path / "s.json")
+    assert isinstance(result.exception, StationError)
+    assert "calibrated for the model aaaaaaaaaaaa, not for this one" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_int8_needs_a_station_of_its_own(tmp_path: Path) -> None:
+    checksum = Detector.load("tiny", precision="fp32").checksum
+    station(model_sha256=checksum).write(tmp_path / "s.json")
+    options = ("--precision", "int8", "--calibrate", tmp_path, "--station", tmp_path / "s.json")
+    result = run("--out", tmp_path / "out", *options)
+    assert isinstance(result.exception, StationError)
+    assert "calibrated in float32, used in int8" in str(result.exception)

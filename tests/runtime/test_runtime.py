@@ -18,8 +18,9 @@ from PIL import Image
 from faprompt.data.hashing import content_hash
 from faprompt.detection.areas import Areas
 from faprompt.detection.look import Look
+from faprompt.detection.station import Scored, Station
 from faprompt.detection.tiling import Tiling
-from faprompt.errors import CheckpointError, ConfigError, DataError
+from faprompt.errors import CheckpointError, ConfigError, DataError, StationError
 from faprompt.runtime import Runtime
 from faprompt.runtime.pixels import preprocess, to_original
 
@@ -225,3 +226,70 @@ def test_a_missing_engine_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigError, match=r"pip install 'faprompt\[onnx\]', or onnxruntime alone"):
         Runtime.load(write_simple_model(tmp_path))
+
+
+def station_for(folder: Path, **changes: Any) -> Station:
+    """Calibrated on 20 shades; NG above the brightest."""
+    runtime = Runtime.load(folder, threads=1)
+    greys = [runtime.predict(np.full((4, 4), shade, np.uint8)) for shade in range(60, 80)]
+    normal = tuple(
+        Scored(sha256=str(i), image_score=grey.image_score, peak=float(grey.anomaly_map.max()))
+        for i, grey in enumerate(greys)
+    )
+    values: dict[str, Any] = {
+        "product": "grey",
+        "false_alarms": 0.05,
+        "review_rate": 0.5,
+        "normal": normal,
+    }
+    return Station(**values | runtime.identity | changes)
+
+
+@pytest.fixture
+def with_station(folder: Path, tmp_path: Path) -> Path:
+    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    station_for(folder).write(copy / "station.json")
+    return copy
+
+
+def test_a_station_beside_the_model_decides(with_station: Path, folder: Path) -> None:
+    runtime = Runtime.load(with_station, threads=1)
+    shades = {40: "OK", 75: "UNSURE", 120: "NG"}
+    for shade, verdict in shades.items():
+        prediction = runtime.predict(np.full((9, 5), shade, np.uint8))
+        assert runtime.station is not None
+        assert prediction.decision == runtime.station.decide(prediction.image_score)
+        assert prediction.decision.verdict == verdict
+    assert Runtime.load(folder, threads=1).predict(IMAGES[0]).decision is None
+
+
+def test_a_station_decides_without_torch(with_station: Path, tmp_path: Path) -> None:
+    Image.new("L", (9, 5), 200).save(tmp_path / "a.png")
+    code = WITHOUT_TORCH.replace("prediction.image_score", "prediction.decision.verdict")
+    command = [sys.executable, "-c", code, str(with_station), str(tmp_path / "a.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "NG\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"model_sha256": "f" * 64}, r"station\.json: calibrated for the model ffffffffffff"),
+        ({"precision": "int8"}, r"station\.json: calibrated in int8, used in float32"),
+    ],
+)
+def test_a_station_of_another_model_is_refused(
+    changes: dict[str, Any], text: str, with_station: Path, folder: Path
+) -> None:
+    station_for(folder, **changes).write(with_station / "station.json")
+    with pytest.raises(StationError, match=text):
+        Runtime.load(with_station, threads=1)
+
+
+def test_a_station_with_other_settings_is_refused_when_it_is_used(
+    with_station: Path, folder: Path
+) -> None:
+    station_for(folder, settings={"tile": 518}).write(with_station / "station.json")
+    runtime = Runtime.load(with_station, threads=1)
+    with pytest.raises(StationError, match="tile was 518, now None"):
+        runtime.predict(IMAGES[0])

@@ -1,6 +1,6 @@
 """Stations made from numbers alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from faprompt.detection.station import Scored, Station
@@ -8,7 +8,7 @@ from faprompt.detection.station import Scored, Station
 MODEL = "a" * 64
 
 
-def scored(scores: Sequence[float], name: str = "image") -> tuple[Scored, ...]:
+def scored(scores: Iterable[float], name: str = "image") -> tuple[Scored, ...]:
     """Images with these scores; peaks are half of them."""
     return tuple(
         Scored(sha256=f"{name}-{i}", image_score=float(s), peak=float(s) / 2)
@@ -16,7 +16,7 @@ def scored(scores: Sequence[float], name: str = "image") -> tuple[Scored, ...]:
     )
 
 
-def station(scores: Sequence[float] | None = None, **changes: Any) -> Station:
+def station(scores: Iterable[float] | None = None, **changes: Any) -> Station:
     """By default from the scores 0, 1, ..., 98: NG above 98, UNSURE above 89."""
     values: dict[str, Any] = {
         "product": "nut",
