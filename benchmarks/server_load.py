@@ -192,7 +192,8 @@ def tally(url: str, batch: str, images: int) -> dict[str, int]:
         if time.monotonic() > deadline:
             raise TimeoutError("images still wait")
         time.sleep(0.1)
-    rows, change, more = [], 0, True
+    rows: list[dict[str, Any]] = []
+    change, more = 0, True
     while more:
         reply = client.json("GET", f"{API}/batches/{batch}/items?after={change}")
         rows, change, more = rows + reply["items"], reply["change"], reply["more"]

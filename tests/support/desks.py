@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from faprompt.deploy.server.desk import Desk
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.models import ServedModel
 from faprompt.detection.prediction import Prediction
+from faprompt.detection.station import Station
 from faprompt.errors import DataError, FAPromptError
 
 API = "/api/v1"
@@ -75,8 +76,12 @@ def served(predictor: Any, name: str = "grey", digit: str = "a") -> ServedModel:
     return ServedModel(
         name=name,
         sha256=digit * 64,
-        backbone="none",
-        input_size=64,
+        identity={
+            "model_sha256": digit * 64,
+            "backbone": "none",
+            "precision": "float32",
+            "input_size": 64,
+        },
         batch_size=4,
         predictor=predictor,
     )
@@ -91,10 +96,14 @@ def png(value: int, size: tuple[int, int] = (12, 8)) -> bytes:
 
 @contextmanager
 def client_of(
-    root: Path, *models: ServedModel, key: str | None = None, **limits: Any
+    root: Path,
+    *models: ServedModel,
+    key: str | None = None,
+    stations: Sequence[Station] = (),
+    **limits: Any,
 ) -> Iterator[TestClient]:
     """A client of a new desk, which ends with the block."""
-    desk = Desk(root, list(models), limits=Limits(**limits))
+    desk = Desk(root, list(models), stations=stations, limits=Limits(**limits))
     app = create_app(desk, key=key)
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client

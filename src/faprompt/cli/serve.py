@@ -16,6 +16,10 @@ Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="tiny, a checkpoint, or an exported folder; repeatable."),
 ]
+Stations = Annotated[
+    list[Path] | None,
+    typer.Option("--station", help="Station that `faprompt calibrate` wrote; repeatable."),
+]
 KeyFile = Annotated[
     Path | None, typer.Option(help="File with the API key (or set FAPROMPT_API_KEY).")
 ]
@@ -34,6 +38,7 @@ def serve(
     port: Port = 8000,
     desk: DeskFolder = Path("desk"),
     model: Models = None,
+    station: Stations = None,
     api_key_file: KeyFile = None,
     open_: Open = False,
     device: options.Device = "auto",
@@ -68,7 +73,9 @@ def serve(
     from faprompt.deploy.server.models import load_model
     from faprompt.deploy.server.serving import address, bind, show
     from faprompt.deploy.server.serving import serve as run
+    from faprompt.deploy.server.stations import read_stations
 
+    stations = read_stations(station or [])
     key = read_key(api_key_file)
     _check_exposure(host, key)
     bound = bind(host, port)
@@ -80,7 +87,8 @@ def serve(
         if open_:
             show(url)
 
-    run(create_app(Desk(desk, loaded, limits=limits), key=key), bound, limits, ready=ready)
+    app_ = create_app(Desk(desk, loaded, stations=stations, limits=limits), key=key)
+    run(app_, bound, limits, ready=ready)
 
 
 def _need_packages() -> None:

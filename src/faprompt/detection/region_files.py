@@ -166,7 +166,7 @@ class RegionFolder:
         _write_list(file, (_coco_image(row, i) for i, row in enumerate(self._rows(), 1)))
         file.write('],\n"annotations": [\n')
         found = ((i, r) for i, row in enumerate(self._rows(), 1) for r in row["regions"])
-        _write_list(file, (_coco_region(r, n, i) for n, (i, r) in enumerate(found, 1)))
+        _write_list(file, (coco_region(r, n, i) for n, (i, r) in enumerate(found, 1)))
         file.write("]}\n")
 
 
@@ -196,7 +196,7 @@ def _coco_image(row: Row, number: int) -> Row:
     }
 
 
-def _coco_region(region: Row, number: int, image: int) -> Row:
+def coco_region(region: Row, number: int, image: int) -> Row:
     """An annotation; its polygon is not closed by a repeated point, as is the custom there."""
     return {
         "id": number,

@@ -15,7 +15,7 @@ from faprompt.deploy.server.desk import Desk
 from faprompt.deploy.server.guards import API, BodyGuard, Doorkeeper, Observer
 from faprompt.deploy.server.keys import Keys
 from faprompt.deploy.server.reference import reference_page
-from faprompt.deploy.server.routes import about, batches, items, score
+from faprompt.deploy.server.routes import about, batches, items, score, stations
 from faprompt.deploy.server.schemas import ErrorReply
 
 PAGE = Path(__file__).parent / "page"
@@ -53,7 +53,7 @@ def create_app(desk: Desk, *, key: str | None = None) -> FastAPI:
     )
     app.state.desk, app.state.keys = desk, keys
     problems.install(app)
-    for module in (about, batches, items, score):
+    for module in (about, batches, items, stations, score):
         app.include_router(module.router, prefix=API)
     app.include_router(about.metrics_router)
     _add_reference(app)

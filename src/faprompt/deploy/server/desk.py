@@ -1,5 +1,6 @@
 """One desk: its folder, its rows, its models and the thread that works, put together."""
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -9,22 +10,23 @@ from typing import Annotated, Any
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from faprompt.deploy.server.changes import now
 from faprompt.deploy.server.database import Database, Row
 from faprompt.deploy.server.folder import DeskFolder
+from faprompt.deploy.server.judging import Judge
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.metrics import Metrics
 from faprompt.deploy.server.models import ServedModel, by_id
-from faprompt.deploy.server.problems import Problem, not_found
+from faprompt.deploy.server.problems import Problem, not_found, too_busy
 from faprompt.deploy.server.queue import FairQueue, Job
 from faprompt.deploy.server.render import Renderer
-from faprompt.deploy.server.store import Store, now
+from faprompt.deploy.server.stations import Stations, scoring_settings
+from faprompt.deploy.server.store import Store
 from faprompt.deploy.server.uploads import Arrived
 from faprompt.deploy.server.worker import Tools, Worker
-from faprompt.detection.prediction import Prediction
-from faprompt.detection.regions import find_regions
+from faprompt.detection.fitting import decider, require_model
+from faprompt.detection.station import Station
 
-MOST_REGIONS = 100
-"""Of one image, strongest first: noise has thousands."""
 DRAWN_AT_ONCE = 2
 """Pictures that are drawn at the same time: each may hold a large image in memory."""
 
@@ -41,10 +43,18 @@ class Desk:
     """A results folder at work. Make it, ``open`` it, ``close`` it."""
 
     def __init__(
-        self, root: Path, models: Sequence[ServedModel], *, limits: Limits | None = None
+        self,
+        root: Path,
+        models: Sequence[ServedModel],
+        *,
+        stations: Sequence[Station] = (),
+        limits: Limits | None = None,
     ) -> None:
         self.root = root
+        self._given = [*stations, *(model.station for model in models if model.station)]
         self.limits = limits or Limits()
+        self._contents = threading.Lock()
+        """Held where a picture is kept or removed: it must not go while a row for it comes."""
         self.models = by_id(models)
         self.metrics = Metrics()
         self.queue = FairQueue(self.limits.waiting)
@@ -62,6 +72,9 @@ class Desk:
         self.store = Store(self.database)
         self.renderer = Renderer(self.folder, self.limits.pixels)
         self.drawing = CapacityLimiter(DRAWN_AT_ONCE)
+        self.stations = Stations(self.database, self._given)
+        self.judge = Judge(self.store, self.stations, self.renderer)
+        self.judge.resume()
         for row in self.store.recover():
             self.enqueue(row, tile=row["tile"], known=True)
         self.worker = Worker(
@@ -70,7 +83,7 @@ class Desk:
                 models=self.models,
                 store=self.store,
                 folder=self.folder,
-                judge=self.judge,
+                judge=self.judge.first,
                 limits=self.limits,
                 metrics=self.metrics,
             )
@@ -80,6 +93,7 @@ class Desk:
     def close(self) -> None:
         """Finish what is being looked at; what waits is on the disk and waits there."""
         self.worker.stop()
+        self.judge.close()
         self.database.close()
 
     def enqueue(
@@ -112,12 +126,10 @@ class Desk:
         """
         if self.queue.full:
             return None
-        self.folder.keep(arrived.path, arrived.sha256)
-        model = self.model(batch["model"])
-        item = self.store.add_item(
-            batch["id"],
-            {**_about(arrived, size, model), "station": batch["station"]},
-        )
+        about = _about(arrived, size, self.model(batch["model"]))
+        with self._contents:
+            self.folder.keep(arrived.path, arrived.sha256)
+            item = self.store.add_item(batch["id"], {**about, "station": batch["station"]})
         if item is None:
             raise not_found("batch")
         if not self.enqueue(item, tile=batch["tile"], ticket=ticket):
@@ -136,8 +148,7 @@ class Desk:
     ) -> Row | None:
         """Let an image wait that is not kept; its row so far, or None when the queue is full."""
         model = self.model(options["model"])
-        station = self.station_for(options["station"], model)
-        self.check_tile(options["tile"])
+        station = self.station_for(options["station"], model, options["tile"])
         job = Job(
             lane=ticket.lane,
             model=model.id,
@@ -157,37 +168,50 @@ class Desk:
         for item in items:
             self.folder.remove_item(item["id"])
         hashes = {item["sha256"] for item in items}
-        for sha256 in hashes - self.store.still_used(hashes):
-            self.folder.remove_content(sha256)
+        with self._contents:
+            for sha256 in hashes - self.store.still_used(hashes):
+                self.folder.remove_content(sha256)
 
-    def judge(self, prediction: Prediction, station: str | None) -> dict[str, Any]:
-        """What a station makes of a prediction."""
-        threshold = prediction.colour_limits[1]
-        found = find_regions(prediction.anomaly_map, threshold, responses=prediction.responses)
-        regions = [region.to_dict() for region in found[:MOST_REGIONS]]
-        return {"regions": regions, "region_threshold": threshold}
-
-    def station_for(self, station: str | None, model: ServedModel) -> str | None:
-        """A station's id, after a check that it is there and of this model."""
-        if station is not None:
-            raise not_found("station")
-        return None
-
-    def apply_station(self, batch: str, station: str | None) -> None:
-        """Judge the finished items of a batch anew."""
-
-    def check_tile(self, tile: str | None) -> None:
-        """Refuse a tile that does not say how to cut.
+    def station_for(self, station: str | None, model: ServedModel, tile: str | None) -> str | None:
+        """A station's id, after a check that it judges what this model says of such windows.
 
         Raises:
-            Problem: it does not.
+            Problem: there is no such station.
+            StationError: it was calibrated for another model or other settings.
+            ConfigError: the tile does not say how to cut.
         """
-        if tile is not None:
-            raise Problem(422, "tile: not available in this build", about="tile")
+        settings = scoring_settings(tile)
+        if station is None:
+            return None
+        found = self.station(station)
+        require_model(found, model.identity, where=f"station {found.product}")
+        decider(found, settings)
+        return station
 
-    def pixel_threshold(self, item: Row, asked: float | None) -> float:
-        """The value from which a pixel counts: as asked, the station's, or where colour is full."""
-        return asked if asked is not None else float(item["colour_high"])
+    def station(self, station: str) -> Station:
+        """A station of this desk.
+
+        Raises:
+            Problem: there is none.
+        """
+        found = self.stations.get(station)
+        if found is None:
+            raise not_found("station")
+        return found
+
+    def copy_images(self, source: str, batch: str) -> None:
+        """Let the images of one batch wait in another.
+
+        Raises:
+            Problem: the queue is full.
+        """
+        if self.queue.full:
+            raise too_busy()
+        row = self.batch(batch)
+        model = self.model(row["model"])
+        values = {"model": model.id, "model_sha256": model.identity["model_sha256"]}
+        for item in self.store.copy_items(source, batch, values | {"station": row["station"]}):
+            self.enqueue(item, tile=row["tile"], known=True)
 
     def model(self, name: str | None) -> ServedModel:
         """A model by id or name; None is the default.
@@ -243,5 +267,5 @@ def _about(arrived: Arrived, size: tuple[int, int], model: ServedModel) -> Row:
         "width": size[0],
         "height": size[1],
         "model": model.id,
-        "model_sha256": model.sha256,
+        "model_sha256": model.identity["model_sha256"],
     }

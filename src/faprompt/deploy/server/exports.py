@@ -14,6 +14,7 @@ from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.render import Renderer
 from faprompt.deploy.server.replies import item_reply
 from faprompt.detection.page import Card, Page, Picture, render_page
+from faprompt.detection.region_files import CATEGORY, coco_region
 from faprompt.errors import DataError
 
 COLUMNS = (
@@ -90,28 +91,15 @@ def _coco(batch: Row, items: Rows, _: Renderer) -> Iterator[str]:
             }
         )
         for region in item["regions"]:
-            annotations.append(_annotation(region, len(annotations) + 1, number))
+            annotations.append(coco_region(region, len(annotations) + 1, number))
     yield json.dumps(
         {
             "info": {"description": batch["name"], "date_created": batch["created"]},
             "images": images,
             "annotations": annotations,
-            "categories": [{"id": 1, "name": "anomaly"}],
+            "categories": [CATEGORY],
         }
     )
-
-
-def _annotation(region: Row, number: int, image: int) -> Row:
-    return {
-        "id": number,
-        "image_id": image,
-        "category_id": 1,
-        "bbox": region["box"],
-        "area": region["area"],
-        "segmentation": [[value for point in region["polygon"] for value in point]],
-        "score": region["peak"],
-        "iscrowd": 0,
-    }
 
 
 def _html(batch: Row, items: Rows, renderer: Renderer) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 images/ab/abcd...   originals, by SHA-256
 maps/ab/abcd...     raw maps as 16-bit PNG, by item
+responses/ab/...    shares of the abnormality prompts per patch, by item
 thumbs/ab/abcd...   small pictures, by SHA-256; made again when missing
 incoming/           bodies that are still arriving; emptied at start
 """
@@ -97,6 +98,20 @@ class DeskFolder:
         with replacing(self.map(item)) as temporary:
             Image.fromarray(values).save(temporary, "PNG", compress_level=PNG_COMPRESSION)
 
+    def write_responses(self, item: str, responses: NDArray[np.float32]) -> None:
+        """Keep the shares of the prompts (K, h, w): regions may be found again.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        with replacing(self._place("responses", item)) as temporary, temporary.open("wb") as file:
+            np.save(file, responses.astype(np.float16))
+
+    def read_responses(self, item: str) -> NDArray[np.float32] | None:
+        """The stored shares, or None."""
+        place = self._place("responses", item)
+        return np.load(place).astype(np.float32) if place.is_file() else None
+
     def read_map(self, item: str) -> NDArray[np.float32]:
         """The stored map in [0, 1]."""
         with Image.open(self.map(item), formats=("PNG",)) as image:
@@ -117,6 +132,7 @@ class DeskFolder:
     def remove_item(self, item: str) -> None:
         """Remove what belongs to an item alone."""
         self.map(item).unlink(missing_ok=True)
+        self._place("responses", item).unlink(missing_ok=True)
 
     def remove_content(self, sha256: str) -> None:
         """Remove an original and what was made of it."""

@@ -1,12 +1,13 @@
 """The models that the desk serves: checkpoints of the library or exported models."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Prediction
+from faprompt.detection.station import Station
 from faprompt.errors import ConfigError, FAPromptError
 
 ID_DIGITS = 22
@@ -36,11 +37,14 @@ class ServedModel:
     name: str
     sha256: str
     """Of the checkpoint, or of an exported model's record, which names all its files."""
-    backbone: str
-    input_size: int
+    identity: Mapping[str, Any]
+    """What a station records of a model; see ``Detector.identity``."""
     batch_size: int
     predictor: Any
     """A :class:`Predictor`; ``Any`` because detectors have overloads that no protocol matches."""
+
+    station: Station | None = None
+    """One that lay beside an exported model."""
 
     @property
     def id(self) -> str:
@@ -85,8 +89,7 @@ def load_model(name: str, *, device: str = "auto", precision: str = "auto") -> S
     return ServedModel(
         name=Path(name).name,
         sha256=detector.checksum,
-        backbone=detector.header.backbone,
-        input_size=detector.input_size,
+        identity=detector.identity,
         batch_size=detector.batch_size,
         predictor=detector,
     )
@@ -98,11 +101,12 @@ def _exported(folder: Path, *, device: str) -> ServedModel:
     from faprompt.runtime.description import RECORD
 
     runtime = Runtime.load(folder, device=device)
+    station, runtime.station = runtime.station, None  # the desk decides, per batch
     return ServedModel(
         name=folder.name,
         sha256=content_hash(folder / RECORD),  # it names the SHA-256 of every other file
-        backbone=runtime.description.backbone,
-        input_size=runtime.input_size,
+        identity=runtime.identity,
         batch_size=runtime.batch_size,
         predictor=runtime,
+        station=station,
     )

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from faprompt.errors import DataError, FAPromptError, OutputError
+from faprompt.errors import DataError, FAPromptError, OutputError, StationError
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def status_of(error: FAPromptError) -> int:
     """The status that says whose fault an error of the library is."""
     if isinstance(error, OutputError):
         return FULL_DISK
-    return 422 if isinstance(error, DataError | ValueError) else 500
+    return 422 if isinstance(error, DataError | StationError | ValueError) else 500
 
 
 def install(app: FastAPI) -> None:

@@ -73,6 +73,10 @@ class Renderer:
         values = self._map(item, 0)
         return _png(Image.fromarray(((values >= threshold) * 255).astype(np.uint8)))
 
+    def stored(self, item: Row) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """The map in the size of the image, and the shares of the prompts."""
+        return self._map(item, 0), self.folder.read_responses(item["id"])
+
     def _map(self, item: Row, side: int) -> NDArray[np.float32]:
         """The map with a longest side, 0 being the image's own."""
         width, height = item["width"], item["height"]

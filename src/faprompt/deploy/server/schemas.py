@@ -1,6 +1,6 @@
 """The objects of the API; what is here is what the OpenAPI document says."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,64 @@ class Queue(Reply):
 
     waiting: int
     limit: int
+
+
+class MissRate(Reply):
+    """Anomalous images below a threshold, with the exact 95 % interval of the share."""
+
+    images: int
+    missed: int
+    rate: float
+    low: float
+    high: float
+
+
+class Station(Reply):
+    """Thresholds of one product, and what they promise."""
+
+    id: str
+    name: str
+    model: str | None = Field(description="Id of the served model; null where it is not served.")
+    model_sha256: str
+    sha256: str = Field(description="Of its file.")
+    settings: dict[str, Any] = Field(description="What else changes scores, such as windows.")
+    created: str
+    false_alarms: float
+    review_rate: float
+    confidence: float | None
+    threshold: float = Field(description="NG at or above.")
+    review_threshold: float = Field(description="UNSURE from here up to the threshold.")
+    pixel_threshold: float = Field(description="Pixels are abnormal at or above.")
+    images: int = Field(description="Normal images that it was made from.")
+    anomalous_images: int
+    miss_rates: dict[str, MissRate] = Field(
+        description="Of anomalous images: not_ng, ok; empty without any."
+    )
+
+
+class StationList(Reply):
+    """All stations."""
+
+    stations: list[Station]
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class NewStation(Request):
+    """A station to be made from labelled images, all of a batch or the named ones."""
+
+    name: Name
+    batch: Id | None = None
+    items: Annotated[list[Id], Field(max_length=100_000)] | None = None
+    model: Id | None = Field(default=None, description="Id or name; none is that of the images.")
+    false_alarms: Share = 0.01
+    review_rate: Share | None = Field(
+        default=None, description="Null: ten times the false alarms, at most one half."
+    )
+    confidence: Share | None = Field(
+        default=None, description="Null: the shares hold on average over calibrations."
+    )
 
 
 class Health(Reply):
@@ -101,6 +159,9 @@ class NewBatch(Request):
     model: Id | None = Field(default=None, description="Id or name; none is the default model.")
     station: Id | None = None
     tile: str | None = Field(default=None, max_length=20, description="Side in pixels, or auto.")
+    images_of: Id | None = Field(
+        default=None, description="A batch whose images are scored again, labels kept."
+    )
 
 
 class BatchChange(Request):
@@ -154,7 +215,7 @@ class Region(Reply):
     polygon: list[tuple[float, float]] | None = Field(
         default=None, description="Closed outline in pixels; left out in lists unless asked for."
     )
-    box: tuple[float, float, float, float] = Field(description="x, y, width, height in pixels.")
+    box: tuple[int, int, int, int] = Field(description="x, y, width, height in pixels.")
     area: int = Field(description="Pixels.")
     area_mm2: float | None
     peak: float
@@ -189,6 +250,12 @@ class Item(Reply):
     model_sha256: str
     station: str | None = None
     created: str
+
+
+class ItemList(Reply):
+    """Some items."""
+
+    items: list[Item]
 
 
 class ItemChanges(Reply):
@@ -228,6 +295,13 @@ class LabelChange(Request):
     label: Label | None
 
 
+class LabelsChange(Request):
+    """What a person says of several images of a batch."""
+
+    items: Annotated[list[Id], Field(max_length=100_000)]
+    label: Label | None
+
+
 class ScoreRequest(Request):
     """One image as text."""
 
@@ -244,6 +318,7 @@ class CompareRow(Reply):
 
     sha256: str
     name: str
+    label: Label | None
     item: str
     other_item: str
     image_score: float | None

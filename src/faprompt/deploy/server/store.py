@@ -4,13 +4,12 @@ A client that remembers the last number it saw asks for what changed since, and 
 """
 
 import json
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from faprompt.deploy.server import changes
 from faprompt.deploy.server.database import Database, Row
 from faprompt.deploy.server.names import new_id
 
@@ -19,11 +18,6 @@ RECENT = 50
 """Finished items that the speed of a batch is measured on."""
 PAGE = 500
 """Rows read at a time where all are wanted."""
-
-
-def now() -> str:
-    """This moment as ISO date and time in UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class Store:
@@ -39,8 +33,8 @@ class Store:
             All waiting items in the order in which they came, with the batch's tile.
         """
         with self.database.change() as connection:
-            running = _ids(connection, "SELECT id FROM items WHERE status = 'running'")
-            _touch(connection, running, {"status": "waiting"})
+            running = changes.ids(connection, "SELECT id FROM items WHERE status = 'running'")
+            changes.touch(connection, running, {"status": "waiting"})
         return self.database.rows(
             "SELECT items.*, batches.tile FROM items JOIN batches ON batches.id = items.batch "
             "WHERE status = 'waiting' ORDER BY number"
@@ -55,7 +49,7 @@ class Store:
             connection.execute(
                 "INSERT INTO batches (id, name, model, station, tile, created) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                (batch, name, model, station, tile, now()),
+                (batch, name, model, station, tile, changes.now()),
             )
         return batch
 
@@ -106,14 +100,16 @@ class Store:
         with self.database.change() as connection:
             connection.execute("UPDATE batches SET station = ? WHERE id = ?", (station, batch))
             for item, values in decisions.items():
-                _touch(connection, [item], {**values, "station": station})
+                changes.touch(connection, [item], {**values, "station": station})
 
     def cancel_batch(self, batch: str) -> None:
         """Cancel what waits; what runs is finished."""
         with self.database.change() as connection:
             connection.execute("UPDATE batches SET cancelled = 1 WHERE id = ?", (batch,))
             query = "SELECT id FROM items WHERE batch = ? AND status = 'waiting'"
-            _touch(connection, _ids(connection, query, (batch,)), {"status": "cancelled"})
+            changes.touch(
+                connection, changes.ids(connection, query, (batch,)), {"status": "cancelled"}
+            )
 
     def delete_batch(self, batch: str) -> list[Row]:
         """Remove a batch and its items; id and content of these."""
@@ -127,16 +123,13 @@ class Store:
 
     def add_item(self, batch: str, values: Mapping[str, Any]) -> Row | None:
         """Add a waiting item, and open the batch again if it was cancelled; None: no such batch."""
-        item = {"id": new_id(), "batch": batch, "status": "waiting", "created": now(), **values}
+        item = {**values, **changes.waiting(batch)}
         with self.database.change() as connection:
             cursor = connection.execute("UPDATE batches SET cancelled = 0 WHERE id = ?", (batch,))
             if not cursor.rowcount:
                 return None
-            item["change"] = _numbers(connection, 1)[0]
-            marks = ", ".join("?" * len(item))
-            connection.execute(
-                f"INSERT INTO items ({', '.join(item)}) VALUES ({marks})", tuple(item.values())
-            )
+            item["change"] = changes.numbers(connection, 1)[0]
+            changes.insert(connection, item)
         return self.item(str(item["id"]))
 
     def item(self, item: str) -> Row | None:
@@ -178,25 +171,62 @@ class Store:
             if same := found.get(row["sha256"]):
                 yield row, same.popleft()
 
+    def copy_items(self, source: str, batch: str, values: Mapping[str, Any]) -> list[Row]:
+        """Let the images of one batch wait in another one, with their labels.
+
+        Args:
+            source: Whose images; in their order.
+            batch: Where they wait.
+            values: Columns of the new items that are not the image's own.
+        """
+        own = ("name", "sha256", "width", "height", "label")
+        rows = [{name: row[name] for name in own} for row in self.items(source)]
+        with self.database.change() as connection:
+            for row, change in zip(rows, changes.numbers(connection, len(rows)), strict=True):
+                changes.insert(
+                    connection, row | dict(values) | changes.waiting(batch) | {"change": change}
+                )
+        return list(self.items(batch))
+
     def start(self, items: Sequence[str]) -> set[str]:
         """Mark waiting items as running; those that still waited."""
         with self.database.change() as connection:
             marks = ", ".join("?" * len(items))
             query = f"SELECT id FROM items WHERE status = 'waiting' AND id IN ({marks})"
-            found = _ids(connection, query, tuple(items))
-            _touch(connection, found, {"status": "running", "started": time.time()})
+            found = changes.ids(connection, query, tuple(items))
+            changes.touch(connection, found, {"status": "running", "started": time.time()})
         return set(found)
+
+    def outlined_otherwise(self, station: str | None, threshold: float | None) -> list[Row]:
+        """Finished items of a station whose regions were found at another threshold.
+
+        Args:
+            station: None for items without one.
+            threshold: None: where the colour of the item's model starts.
+        """
+        return self.database.rows(
+            "SELECT id, region_threshold, colour_low, colour_high FROM items WHERE "
+            "status = 'done' AND station IS ? AND region_threshold != coalesce(?, colour_low)",
+            (station, threshold),
+        )
+
+    def update(self, item: str, values: Mapping[str, Any]) -> None:
+        """Set columns of an item."""
+        with self.database.change() as connection:
+            changes.touch(connection, [item], values)
 
     def finish(self, item: str, values: Mapping[str, Any]) -> bool:
         """Keep what came of an item; False where it was deleted meanwhile."""
         with self.database.change() as connection:
             written = {**values, "finished": time.time()}
-            return bool(_touch(connection, [item], written))
+            return bool(changes.touch(connection, [item], written))
 
-    def set_label(self, item: str, label: str | None) -> None:
-        """Keep what a person says of an item."""
+    def set_labels(self, batch: str, items: Sequence[str], label: str | None) -> None:
+        """Keep what a person says of items of a batch; items of others are left alone."""
+        query = "SELECT 1 FROM items WHERE id = ? AND batch = ?"
         with self.database.change() as connection:
-            _touch(connection, [item], {"label": label})
+            mine = [i for i in items if connection.execute(query, (i, batch)).fetchone()]
+            changes.touch(connection, mine, {"label": label})
 
     def delete_item(self, item: str) -> None:
         """Remove one item."""
@@ -219,28 +249,3 @@ def _status(counts: Mapping[str, int], *, cancelled: bool) -> str:
 
 def _read(row: Row) -> Row:
     return row | {"regions": json.loads(row["regions"])}
-
-
-def _ids(connection: sqlite3.Connection, query: str, values: Sequence[Any] = ()) -> list[str]:
-    return [str(row[0]) for row in connection.execute(query, values)]
-
-
-def _numbers(connection: sqlite3.Connection, count: int) -> range:
-    """The next numbers of changes."""
-    query = "UPDATE counter SET value = value + ? RETURNING value"
-    last = int(connection.execute(query, (count,)).fetchone()[0])
-    return range(last - count + 1, last + 1)
-
-
-def _touch(connection: sqlite3.Connection, items: Sequence[str], values: Mapping[str, Any]) -> int:
-    """Set columns of items, each with a change number of its own; how many there were."""
-    if not items:
-        return 0
-    columns = ", ".join(f"{name} = ?" for name in values)
-    query = f"UPDATE items SET {columns}, change = ? WHERE id = ?"
-    stored = [json.dumps(v) if isinstance(v, list) else v for v in values.values()]
-    numbers = _numbers(connection, len(items))
-    changed = 0
-    for item, number in zip(items, numbers, strict=True):
-        changed += connection.execute(query, (*stored, number, item)).rowcount
-    return changed

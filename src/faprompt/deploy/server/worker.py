@@ -18,12 +18,10 @@ from faprompt.deploy.server.queue import FairQueue, Job
 from faprompt.deploy.server.store import Store
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Prediction
+from faprompt.detection.tiling import Tiling
 from faprompt.errors import DataError, FAPromptError
 
 logger = logging.getLogger(__name__)
-
-LOOK = Look(responses=True)
-"""Regions tell which abnormality prompts responded."""
 
 Values = dict[str, Any]
 Judge = Callable[[Prediction, str | None], Values]
@@ -130,7 +128,7 @@ class Worker:
         stream = model.predictor.predict(
             [job.path for job in group],
             batch_size=len(group),
-            look=LOOK,
+            look=look_of(group[0].tile),
             max_pixels=tools.limits.pixels,
             on_error=lambda path, error: failed.setdefault(str(path), error),
         )
@@ -148,7 +146,7 @@ class Worker:
             try:
                 values = measured(result) | tools.judge(result, job.station)
                 if job.item is not None:
-                    tools.folder.write_map(job.item, result.anomaly_map, full=bool(job.tile))
+                    self._write(job.item, result, full=bool(job.tile))
             except FAPromptError as error:
                 result = error
             else:
@@ -156,6 +154,11 @@ class Worker:
                 return
         message = str(result).replace(str(job.path), "image")
         self._answer(job, {"status": "failed", "error": message})
+
+    def _write(self, item: str, result: Prediction, *, full: bool) -> None:
+        self._tools.folder.write_map(item, result.anomaly_map, full=full)
+        if result.responses is not None:
+            self._tools.folder.write_responses(item, result.responses)
 
     def _answer(self, job: Job, values: Mapping[str, Any]) -> None:
         tools = self._tools
@@ -166,6 +169,11 @@ class Worker:
             job.future.set_result(values)
 
 
+def look_of(tile: str | None) -> Look:
+    """How images are looked at: with what the prompts respond to, and by windows where asked."""
+    return Look(responses=True, tiling=None if tile is None else Tiling.parse(tile))
+
+
 def measured(prediction: Prediction) -> Values:
     """What the row of a finished item holds, decisions not counted."""
     return {
@@ -173,8 +181,8 @@ def measured(prediction: Prediction) -> Values:
         "error": None,
         "image_score": prediction.image_score,
         "milliseconds": round(prediction.milliseconds, 3),
-        "width": prediction.image.width,
-        "height": prediction.image.height,
+        "width": prediction.size[0],
+        "height": prediction.size[1],
         "pixel_max": float(prediction.anomaly_map.max()),
         "colour_low": prediction.colour_limits[0],
         "colour_high": prediction.colour_limits[1],

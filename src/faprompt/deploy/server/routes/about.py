@@ -39,8 +39,8 @@ def models(desk: DeskHere) -> schemas.ModelList:
             id=model.id,
             name=model.name,
             sha256=model.sha256,
-            backbone=model.backbone,
-            input_size=model.input_size,
+            backbone=model.identity["backbone"],
+            input_size=model.identity["input_size"],
             default=model is default,
         )
         for model in desk.models.values()

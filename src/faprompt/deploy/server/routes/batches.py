@@ -59,9 +59,12 @@ def list_batches(desk: DeskHere) -> schemas.BatchList:
 def make_batch(new: schemas.NewBatch, desk: DeskHere) -> schemas.Batch:
     """Make a batch, which images can then be sent to."""
     model = desk.model(new.model)
-    station = desk.station_for(new.station, model)
-    desk.check_tile(new.tile)
+    station = desk.station_for(new.station, model, new.tile)
+    if new.images_of is not None:
+        desk.batch(new.images_of)
     batch = desk.store.add_batch(new.name, model=model.id, station=station, tile=new.tile)
+    if new.images_of is not None:
+        desk.copy_images(new.images_of, batch)
     return batch_reply(desk.batch(batch))
 
 
@@ -78,8 +81,8 @@ def change_batch(batch: str, change: schemas.BatchChange, desk: DeskHere) -> sch
     if change.name is not None:
         desk.store.rename_batch(batch, change.name)
     if "station" in change.model_fields_set:
-        station = desk.station_for(change.station, desk.model(row["model"]))
-        desk.apply_station(batch, station)
+        station = desk.station_for(change.station, desk.model(row["model"]), row["tile"])
+        desk.judge.again(batch, station)
     return batch_reply(desk.batch(batch))
 
 
@@ -111,6 +114,16 @@ def list_items(
     change = rows[-1]["change"] if rows else after
     items = [item_reply(row, polygons=polygons) for row in rows]
     return schemas.ItemChanges(change=change, items=items, more=len(rows) == limit)
+
+
+@router.put("/{batch}/labels")
+def set_labels(batch: str, change: schemas.LabelsChange, desk: DeskHere) -> schemas.ItemList:
+    """Keep what a person says of several images; items of other batches are left alone."""
+    desk.batch(batch)
+    desk.store.set_labels(batch, change.items, change.label)
+    wanted = set(change.items)
+    rows = (row for row in desk.store.items(batch) if row["id"] in wanted)
+    return schemas.ItemList(items=[item_reply(row, polygons=False) for row in rows])
 
 
 @router.post("/{batch}/images", status_code=202, openapi_extra=MULTIPART)
@@ -179,7 +192,9 @@ def export(batch: str, desk: DeskHere, form: Form) -> StreamingResponse:
 
 
 def _pair(row: Row, other: Row) -> schemas.CompareRow:
-    values: dict[str, Any] = {name: row[name] for name in ("sha256", "name", "image_score")}
+    values: dict[str, Any] = {
+        name: row[name] for name in ("sha256", "name", "label", "image_score")
+    }
     return schemas.CompareRow(
         **values,
         item=row["id"],

@@ -31,8 +31,8 @@ def get_item(item: str, desk: DeskHere) -> schemas.Item:
 @router.put("/{item}/label")
 def set_label(item: str, label: schemas.LabelChange, desk: DeskHere) -> schemas.Item:
     """Keep what a person says of an image."""
-    desk.item(item)
-    desk.store.set_label(item, label.label)
+    row = desk.item(item)
+    desk.store.set_labels(row["batch"], [item], label.label)
     return item_reply(desk.item(item))
 
 
@@ -65,12 +65,17 @@ async def overlay(item: str, desk: DeskHere, size: Wanted = "view") -> Response:
 
 @router.get("/{item}/mask", response_class=Response, responses=IMAGE)
 async def mask(item: str, desk: DeskHere, threshold: Threshold = None) -> Response:
-    """Pixels at or above a threshold, white on black; by default the station's."""
+    """Pixels at or above a threshold, white on black; by default where its regions begin."""
 
     def draw(row: Row) -> Picture:
-        return desk.renderer.mask(row, desk.pixel_threshold(row, threshold))
+        return desk.renderer.mask(row, threshold_of(row) if threshold is None else threshold)
 
     return await _picture(desk, item, draw)
+
+
+def threshold_of(row: Row) -> float:
+    """The value that the item's regions were found at."""
+    return float(row["region_threshold"])
 
 
 async def _picture(
