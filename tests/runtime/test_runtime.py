@@ -275,7 +275,7 @@ def test_a_station_decides_without_torch(with_station: Path, tmp_path: Path) -> 
     ("changes", "text"),
     [
         ({"model_sha256": "f" * 64}, r"station\.json: calibrated for the model ffffffffffff"),
-        ({"precision": "int8"}, r"station\.json: calibrated in int8, used in float32"),
+        ({"precision": "int8"}, r"station\.json: calibrated in int8, used in fp32"),
     ],
 )
 def test_a_station_of_another_model_is_refused(
