@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test browser lint check clean
+.PHONY: demo test browser killloop fuzz lint check clean
 
 .venv/runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -29,6 +29,17 @@ test: .venv/dev
 # Chromium: the one that CHROMIUM names, or the one on the PATH; without any this fails.
 browser: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/browser
+
+# Kills commands again and again, for minutes; a test that is skipped fails.
+killloop: .venv/dev
+	PYTHONPATH=tests/support OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no_skips -m killloop \
+		tests/killloop
+
+# Every reader of what strangers hand over, guided by coverage: make fuzz SECONDS=120
+SECONDS ?= 60
+fuzz: .venv/dev
+	$(INSTALL) -e '.[fuzz]'
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of one target: ``python tests/fuzz/fuzz.py image --seconds 180``.
 
-Needs ``pip install 'faprompt[fuzz]'``. Ends with a line of figures and exit code 1 if anything was
+Without a target, of all, one after the other. Needs ``pip install 'faprompt[fuzz]'``. Ends with a line of figures and exit code 1 if anything was
 found; each input that did is kept in ``--findings`` under its place in the program.
 """
 
@@ -10,6 +10,7 @@ import logging
 import os
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -91,7 +92,7 @@ def _place(finding: Finding) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("target", choices=[*TARGETS, "all"], default="all", nargs="?")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"))
     parser.add_argument("--limit-seconds", type=float, default=2.0, help="Of one input.")
@@ -100,8 +101,18 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Fuzz one target for a time; does not return."""
+    """Fuzz the target asked for, or each in a process of its own, one after the other."""
     given = _arguments()
+    if given.target != "all":
+        fuzz(given)
+    options = [word for word in sys.argv[1:] if word != "all"]
+    command = [sys.executable, sys.argv[0], *options]
+    ended = [subprocess.run([*command, name], check=False).returncode for name in TARGETS]
+    sys.exit(any(ended))
+
+
+def fuzz(given: argparse.Namespace) -> None:
+    """Fuzz one target for a time; does not return."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     logging.disable()

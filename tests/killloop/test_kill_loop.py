@@ -205,18 +205,17 @@ def test_export_over_an_earlier_export(model: list[str], parts: Path, tmp_path: 
         found = Runtime.load(out, threads=1).predict(picture)
         assert found.image_score == pytest.approx(expected.image_score, abs=1e-6)
 
-    # Everything but the last few operations is below a hidden folder; those are what counts.
-    total = operations(*command(tmp_path / "counted"), root=tmp_path / ".counted")
-    rng = random.Random(SEED)
-    numbers = [*range(total - 7, total + 1), *places(total, 4, seed=SEED)]
-    for number in sorted(numbers):
-        earlier = out.exists()
-        killed_at(number, *command(out), root=tmp_path / ".out")
-        check(earlier=earlier)
-    for _ in range(2):
-        begun: Callable[[], bool] = lambda: bool(list(tmp_path.glob(".out.new.*")))  # noqa: E731
-        killed_by_the_clock(*command(out), begun=begun, wait=rng.uniform(0, 6))
+    hidden = tmp_path / ".out"  # what is written lies beside the result until it is whole
+    killed_at(2, *command(out), root=hidden)
+    check(earlier=False)
+    whole(*command(out))
+    total = operations(*command(out), root=hidden)
+    for number in (*places(total, 2, seed=SEED), *range(total - 6, total + 1)):
+        killed_at(number, *command(out), root=hidden)
         check(earlier=True)
+    wait = random.Random(SEED).uniform(0, 2)
+    killed_by_the_clock(*command(out), begun=lambda: bool([*tmp_path.glob(".out.*")]), wait=wait)
+    check(earlier=True)
     whole(*command(out))
     check(earlier=True)
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")]

@@ -1,4 +1,7 @@
-"""For marks of their own: a test that would be skipped fails. Import the hook in a conftest."""
+"""For marks of their own: a test that would be skipped fails.
+
+``PYTHONPATH=tests/support pytest -p no_skips -m MARK``, as the Makefile does it.
+"""
 
 from collections.abc import Iterator
 from typing import Any
