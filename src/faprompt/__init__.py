@@ -10,13 +10,15 @@ if TYPE_CHECKING:
     from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import evaluate
     from faprompt.detection.prediction import Prediction
+    from faprompt.detection.station import Station
 
 __version__ = "0.1.0"
-__all__ = ["Detector", "FAPromptError", "Prediction", "evaluate", "load_dataset"]
+__all__ = ["Detector", "FAPromptError", "Prediction", "Station", "evaluate", "load_dataset"]
 
 _HOMES = {
     "Detector": "detection.detector",
     "Prediction": "detection.prediction",
+    "Station": "detection.station",
     "evaluate": "detection.evaluation",
     "load_dataset": "data.datasets",
 }
