@@ -16,6 +16,7 @@ COMMANDS = (
     "calibrate",
     "drift",
     "review",
+    "watch",
     "train",
     "benchmark",
     "import_checkpoint",
