@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from faprompt.detection.look import Look
     from faprompt.detection.prediction import Prediction
     from faprompt.detection.regions import Region, find_regions
+    from faprompt.detection.station import Station
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Look",
     "Prediction",
     "Region",
+    "Station",
     "evaluate",
     "find_regions",
     "load_dataset",
@@ -33,6 +35,7 @@ _HOMES = {
     "Look": "detection.look",
     "Prediction": "detection.prediction",
     "Region": "detection.regions",
+    "Station": "detection.station",
     "evaluate": "detection.evaluation",
     "find_regions": "detection.regions",
     "load_dataset": "data.datasets",

@@ -11,11 +11,12 @@ import torch
 from counting import forward_calls
 from micro import SPEC, picture
 from PIL import Image
+from stations import station
 
 from faprompt.clip.weights import Backbone
 from faprompt.config import MethodConfig
 from faprompt.detection.detector import Detector, model_file, to_original
-from faprompt.errors import CheckpointError, DataError, FAPromptError
+from faprompt.errors import CheckpointError, DataError, FAPromptError, StationError
 from faprompt.method.checkpoint import Header, build_network
 
 
@@ -115,3 +116,19 @@ def test_prompts_of_another_backbone_are_refused(detector: Detector) -> None:
     backbone = Backbone(detector.backbone.clip, SPEC, checksum="0" * 64, source="random")
     with pytest.raises(CheckpointError, match="learned on ViT-L-14-336, the backbone given is mic"):
         build_network(header, {}, backbone, path=Path("x.safetensors"))
+
+
+def test_a_station_decides_and_another_model_is_refused(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector, "station", None)  # the detector is shared: put back after this
+    assert detector.predict(picture(1)).decision is None
+    scores = [detector.predict(picture(seed)).image_score for seed in range(20)]
+    own = station(scores, false_alarms=0.05, review_rate=0.5, **detector.identity)
+    detector.use_station(own)
+    found = detector.predict([picture(seed) for seed in (1, 2, 100)])
+    for prediction in found:
+        assert prediction.decision == own.decide(prediction.image_score)
+    with pytest.raises(StationError, match="not for this one"):
+        detector.use_station(station(scores, false_alarms=0.05))
+    assert detector.station == own

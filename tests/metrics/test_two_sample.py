@@ -33,10 +33,8 @@ def test_with_ties_it_is_the_share_of_all_dealings(a: list[int], b: list[int]) -
     def distance(chosen: tuple[int, ...]) -> float:
         first = [pooled[i] for i in chosen]
         second = [pooled[i] for i in range(len(pooled)) if i not in chosen]
-        return max(
-            float(abs(np.mean([x <= t for x in first]) - np.mean([x <= t for x in second])))
-            for t in pooled
-        )
+        shares = ((np.mean([x <= t for x in side]) for side in (first, second)) for t in pooled)
+        return max(float(abs(one - other)) for one, other in shares)
 
     dealings = [distance(chosen) for chosen in combinations(range(len(pooled)), len(a))]
     found = kolmogorov_smirnov(a, b)

@@ -17,6 +17,7 @@ COMMANDS = (
     "calibrate",
     "drift",
     "review",
+    "watch",
     "train",
     "benchmark",
     "import_checkpoint",

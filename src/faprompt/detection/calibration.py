@@ -116,8 +116,7 @@ def likely_rates(
 ) -> tuple[float, float]:
     """Between which rates the true one of a single calibration lies, 95 times in 100.
 
-    The central interval of Beta(m, n + 1 - m), which holds for scores without ties; ties make the
-    true rate smaller. Who must not rely on luck asks for a confidence.
+    The central interval of Beta(m, n + 1 - m), for scores without ties (these make rates smaller).
 
     Args:
         number: n, enough of them: see :func:`images_needed`.
