@@ -212,7 +212,7 @@ class Decision(Reply):
 class Region(Reply):
     """Connected pixels of the map at or above the threshold."""
 
-    polygon: list[tuple[int, int]] | None = Field(
+    polygon: list[tuple[float, float]] | None = Field(
         default=None, description="Closed outline in pixels; left out in lists unless asked for."
     )
     box: tuple[int, int, int, int] = Field(description="x, y, width, height in pixels.")
