@@ -1,10 +1,10 @@
-"""Make the pictures of docs/tutorial.md: a real browser walks through an inspection on the real page.
+"""Make the pictures of docs/tutorial.md: a browser walks through an inspection on the real page.
 
 Run: python examples/tutorial_pictures.py docs/images/desk [FOLDER]
 
-Without FOLDER it renders denim, good and with defects: a kind that the embedded model has not seen. FOLDER holds images of your own,
-those of good parts in a folder named good. Needs Chromium (CHROMIUM, or on the PATH) and the
-packages faprompt[dev]; it starts its own desk and leaves nothing behind but the pictures.
+Without FOLDER it renders denim, good and with defects: a kind that the embedded model has not seen.
+FOLDER holds images of your own, those of good parts in a folder named good. Needs Chromium
+(CHROMIUM, or on the PATH) and faprompt[dev]; nothing is left behind but the pictures.
 """
 
 import os
@@ -26,8 +26,6 @@ from faprompt.pretrain.renderer import Renderer
 GOOD, DAMAGED = 60, 24
 KIND, DEFECTS = "denim", ("hole", "stain", "scratch", "contamination", "fibre")
 SIDE = 384
-WIDE = {"viewport": {"width": 1280, "height": 800}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 QUALITY = 85
 
 
@@ -99,7 +97,9 @@ class Walk:
         items = page.request.get(f"{self.api}/items?limit=500").json()["items"]
         for item in items:
             good = "/good/" in f"/{item['name']}"
-            page.request.put(f"{self.root}/items/{item['id']}/label", data={"label": "ok" if good else "ng"})
+            page.request.put(
+                f"{self.root}/items/{item['id']}/label", data={"label": "ok" if good else "ng"}
+            )
         page.reload()
         expect(page.locator("#agreement table")).to_be_visible()
 
@@ -141,14 +141,19 @@ def main(out: Path, images: Path | None) -> None:
             images = Path(folder) / KIND
             render(images)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(**WIDE, locale="en-GB")
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
         page.goto(address)
         walk = Walk(page, out)
         walk.first_look(images)
         walk.one_image()
         walk.labels()
         walk.calibrate()
-        phone = browser.new_page(**PHONE, locale="en-GB", color_scheme="dark")
+        phone = browser.new_page(
+            viewport={"width": 390, "height": 844},
+            is_mobile=True,
+            has_touch=True,
+            color_scheme="dark",
+        )
         phone.goto(page.url)
         expect(phone.locator(".card[data-status=done]")).not_to_have_count(0)
         Walk(phone, out).picture("phone")

@@ -1,19 +1,18 @@
 """For everybody: names, contrast, keys alone, a phone's width, dark and light."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Opener, upload, wait_scored, example_files
+from pages import Opener, example_files, script, slide, upload, wait_scored
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("station")]
 
-CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 CONTROLS = {
-    "button", "link", "textbox", "combobox", "slider", "spinbutton", "checkbox", "option", "listbox",
-    "searchbox", "dialog", "progressbar", "image", "img", "toolbar", "region", "navigation",
+    "button", "link", "textbox", "combobox", "slider", "spinbutton", "checkbox", "option",
+    "listbox", "searchbox", "dialog", "progressbar", "image", "img", "toolbar", "region",
+    "navigation",
 }  # fmt: skip
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SMALL = {"viewport": {"width": 360, "height": 700}, "has_touch": True, "is_mobile": True}
@@ -26,9 +25,7 @@ def start(_: Page) -> None:
 def work(page: Page) -> None:
     wait_scored(page)
     page.get_by_role("slider", name="NG from").press("ArrowLeft")
-    page.locator("#unsure-range").evaluate(
-        "e => { e.value = (+e.min + +e.max) / 2; e.dispatchEvent(new Event('input', {bubbles: true})) }"
-    )
+    slide(page, "UNSURE from", 0.5)
     page.get_by_role("button", name="Select", exact=True).click()
     page.locator(".card").first.click()
     closed = page.locator("#instruments details:not([open]) summary")
@@ -69,7 +66,9 @@ EACH_VIEW = pytest.mark.parametrize(
 )
 
 
-def reached(open_page: Opener, batch: str, view: tuple[bool, Callable[[Page], None]], **options: Any) -> Page:
+def reached(
+    open_page: Opener, batch: str, view: tuple[bool, Callable[[Page], None]], **options: Any
+) -> Page:
     in_batch, reach = view
     page = open_page(f"#/batch/{batch}" if in_batch else "", **options)
     reach(page)
@@ -105,7 +104,7 @@ def test_texts_stand_out_from_their_ground(
     open_page: Opener, batch: str, in_batch: bool, reach: Callable[[Page], None], scheme: str
 ) -> None:
     page = reached(open_page, batch, (in_batch, reach), color_scheme=scheme)
-    result = page.evaluate(CONTRAST)
+    result = page.evaluate(script("contrast"))
     assert result["texts"] >= 5
     assert not result["found"]
 
@@ -113,26 +112,15 @@ def test_texts_stand_out_from_their_ground(
 @pytest.mark.parametrize("phone", [PHONE, SMALL], ids=["390", "360"])
 @EACH_VIEW
 def test_nothing_is_wider_than_a_phone(
-    open_page: Opener, batch: str, in_batch: bool, reach: Callable[[Page], None], phone: dict[str, Any]
+    open_page: Opener,
+    batch: str,
+    in_batch: bool,
+    reach: Callable[[Page], None],
+    phone: dict[str, Any],
 ) -> None:
     page = reached(open_page, batch, (in_batch, reach), **phone)
-    wide = page.evaluate(
-        """() => {
-            const roots = [document.documentElement, ...document.querySelectorAll('dialog[open], dialog[open] *')];
-            const scrolls = (e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0;
-            const meant = (e) => e.closest('.scrolled, .stage') || getComputedStyle(e).overflowX !== 'auto';
-            return roots.filter((e) => scrolls(e) && (e === document.documentElement || !meant(e)))
-                .map((e) => `${e.tagName}.${e.className} ${e.scrollWidth} > ${e.clientWidth}`);
-        }"""
-    )
-    assert not wide
-    small = page.evaluate(
-        """() => [...(document.querySelector('dialog[open]') ?? document).querySelectorAll('button, select, input')]
-            .filter((e) => e.checkVisibility() && !e.closest('.unseen') && e.type !== 'checkbox' && !e.matches('.link'))
-            .map((e) => [e.getBoundingClientRect(), e]).filter(([b]) => b.width && Math.min(b.width, b.height) < 24)
-            .map(([b, e]) => `${e.tagName} ${e.textContent} ${b.width}x${b.height}`)"""
-    )
-    assert not small  # WCAG 2.2, 2.5.8
+    assert not page.evaluate(script("too_wide"))
+    assert not page.evaluate(script("too_small"))
 
 
 def test_landmarks_headings_and_states(open_page: Opener, batch: str) -> None:
@@ -160,16 +148,7 @@ def test_the_whole_inspection_by_keyboard(open_page: Opener) -> None:
     def tab_to(test: str) -> None:
         for _ in range(60):
             page.keyboard.press("Tab")
-            state = page.evaluate(
-                """(test) => {
-                    const e = document.activeElement;
-                    const s = getComputedStyle(e);
-                    const card = getComputedStyle(e.querySelector('.card.active') ?? e);
-                    const seen = (s.outlineStyle !== 'none' && s.outlineWidth !== '0px') || card.boxShadow !== 'none';
-                    return [e.matches(test), seen || e === document.body, e.outerHTML.slice(0, 80)];
-                }""",
-                test,
-            )
+            state = page.evaluate(script("focus"), test)
             assert state[1], f"focus cannot be seen: {state[2]}"
             if state[0]:
                 return
@@ -183,7 +162,7 @@ def test_the_whole_inspection_by_keyboard(open_page: Opener) -> None:
     wait_scored(page)
     tab_to("#ng-range")
     page.keyboard.press("ArrowLeft")
-    expect(page.locator(".counter[data-verdict=OK] .number")).not_to_have_text("–")
+    expect(page.locator(".counter[data-verdict=OK] .number")).not_to_have_text("\N{EN DASH}")
     tab_to("#grid")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("n")
@@ -223,13 +202,7 @@ def test_dark_and_light_follow_the_system_until_chosen(open_page: Opener) -> Non
 def test_nothing_moves_where_motion_is_unwanted(open_page: Opener, batch: str) -> None:
     page = open_page(f"#/batch/{batch}", reduced_motion="reduce")
     viewer(page)
-    moving = page.evaluate(
-        """() => [...document.querySelectorAll('*')].filter((e) => {
-            const s = getComputedStyle(e);
-            return s.animationName !== 'none' || (s.transitionDuration !== '0s' && s.transitionProperty !== 'none');
-        }).length"""
-    )
-    assert moving == 0
+    assert page.evaluate(script("moving")) == 0
 
 
 def test_work_is_announced(open_page: Opener) -> None:

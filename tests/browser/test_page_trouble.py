@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Opener, desk_at, example_files, opened, upload, wait_scored
 from desks import GreyModel, png, served
+from pages import Opener, desk_at, example_files, opened, upload, wait_scored
 from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
@@ -27,7 +27,10 @@ def test_a_server_that_is_away_is_said_and_its_return_too(open_page: Opener, bat
 def test_a_full_queue_is_waited_for(browser: Browser, tmp_path: Path) -> None:
     model = GreyModel()
     model.gate.clear()
-    with desk_at(tmp_path / "desk", served(model), waiting=5) as address, opened(browser, address) as page:
+    with (
+        desk_at(tmp_path / "desk", served(model), waiting=5) as address,
+        opened(browser, address) as page,
+    ):
         try:
             page.set_input_files("#files", example_files())
             expect(page.locator("#progress")).to_contain_text("the server's queue is full")
@@ -79,15 +82,36 @@ def test_an_address_of_a_batch_that_is_gone_leads_to_the_start(open_page: Opener
 
 def many(page: Page) -> None:
     """Answer for a batch of 5,000 images that the server does not have."""
-    states = {"waiting": 0, "running": 0, "done": MANY, "failed": 0, "cancelled": 0}
-    batch = {"id": "many", "name": "many", "model": "m", "station": None, "tile": None, "status": "done",
-             "created": "2026-01-01T00:00:00Z", "counts": states, "images_per_second": None, "change": MANY}  # fmt: skip
+    made, model = "2026-01-01T00:00:00Z", "m"
+    counts = {"waiting": 0, "running": 0, "done": MANY, "failed": 0, "cancelled": 0}
+    batch: dict[str, Any] = {
+        "id": "many",
+        "name": "many",
+        "model": model,
+        "station": None,
+        "tile": None,
+    }
+    batch |= {"status": "done", "created": made, "counts": counts, "images_per_second": None}
 
     def item(i: int) -> dict[str, Any]:
-        return {"id": f"i{i}", "name": f"{i:05d}.png", "sha256": "0", "status": "done", "error": None,
-                "image_score": (i * 7919 % MANY) / MANY, "decision": None, "label": None, "width": 12, "height": 8,
-                "milliseconds": 1.0, "regions": [], "colour_limits": [0.4, 0.6], "model": "m", "station": None,
-                "created": "2026-01-01T00:00:00Z"}  # fmt: skip
+        score = (i * 7919 % MANY) / MANY  # every score once, in no order
+        fixed: dict[str, Any] = {
+            "status": "done",
+            "error": None,
+            "label": None,
+            "regions": [],
+            "station": None,
+        }
+        size = {"width": 12, "height": 8, "sha256": "0", "milliseconds": 1.0}
+        own = {"id": f"i{i}", "name": f"{i:05d}.png", "image_score": score, "decision": None}
+        return {
+            **fixed,
+            **size,
+            **own,
+            "colour_limits": [0.4, 0.6],
+            "created": made,
+            "model": model,
+        }
 
     def items(route: Route) -> None:
         found = re.search(r"after=(\d+)", route.request.url)
@@ -98,7 +122,9 @@ def many(page: Page) -> None:
 
     page.route("**/api/v1/batches/many", lambda route: route.fulfill(json=batch))
     page.route("**/api/v1/batches/many/items*", items)
-    page.route("**/api/v1/items/**", lambda route: route.fulfill(body=png(100), content_type="image/png"))
+    page.route(
+        "**/api/v1/items/**", lambda route: route.fulfill(body=png(100), content_type="image/png")
+    )
 
 
 def test_five_thousand_images_are_few_elements(open_page: Opener) -> None:
@@ -130,7 +156,9 @@ def test_a_new_order_does_not_move_what_is_looked_at(open_page: Opener) -> None:
     expect(page.locator(".card[aria-posinset='1']")).to_have_attribute("aria-setsize", str(MANY))
     page.evaluate("scrollTo(0, 20000)")
     page.wait_for_timeout(200)
-    seen = page.evaluate("document.elementFromPoint(innerWidth / 2, innerHeight / 2).closest('.card').id")
+    seen = page.evaluate(
+        "document.elementFromPoint(innerWidth / 2, innerHeight / 2).closest('.card').id"
+    )
     before = page.locator(f"#{seen}").bounding_box()
     page.evaluate(
         """async () => {

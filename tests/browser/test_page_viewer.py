@@ -2,14 +2,14 @@
 
 import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
+import struct
 from typing import Any
+from zlib import compress, crc32
 
 import numpy as np
 import pytest
-from conftest import Opener, upload, wait_scored
 from numpy.typing import NDArray
+from pages import Opener, opened, script, upload, wait_scored
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
@@ -22,18 +22,16 @@ LIMITS = (0.4, 0.6)  # of the model whose map is the grey value
 
 
 def ramp() -> NDArray[np.uint8]:
-    """Grey values 60 to 200 from left to right, with two bright squares."""
-    values = np.tile(np.linspace(60, 130, SIZE[0]), (SIZE[1], 1))
+    """Grey values 60 to 100 from left to right, a bright square and one that is coloured in part."""
+    values = np.tile(np.linspace(60, 100, SIZE[0]), (SIZE[1], 1))
     values[10:20, 12:24] = 250
-    values[40:44, 70:80] = 200
+    values[40:44, 70:80] = np.linspace(106, 150, 10)
     return values.astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
 def ramps(browser: Browser, desk: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Id of a batch with the ramp and two plain images."""
-    from conftest import opened
-
     folder = tmp_path_factory.mktemp("ramps")
     Image.fromarray(ramp()).save(folder / "ramp.png")
     for name, value in (("plain.png", 90), ("dark.png", 30)):
@@ -44,14 +42,14 @@ def ramps(browser: Browser, desk: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def viewer(open_page: Opener, ramps: str) -> Iterator[Page]:
+def viewer(open_page: Opener, ramps: str) -> Page:
     """The ramp in the viewer, with its map and its outlines."""
     page = open_page(f"#/batch/{ramps}")
     wait_scored(page)
     page.locator(".card", has_text="ramp.png").click()
     expect(page.locator(".outline .line")).to_have_count(2)
     expect(page.locator(".readout")).to_have_text(re.compile(r"anomaly 0\.\d{4}"))
-    yield page
+    return page
 
 
 def at(page: Page, x: float, y: float) -> tuple[float, float]:
@@ -83,7 +81,9 @@ def test_the_colours_are_those_of_the_library(viewer: Page) -> None:
     opacity = float(viewer.locator("#viewer .content canvas").evaluate("c => c.style.opacity"))
     assert opacity == STRONGEST
     grey = Image.fromarray(ramp()).convert("RGB")
-    expected = np.asarray(overlay(grey, ramp() / np.float32(255), LIMITS), dtype=np.float32)
+    expected = np.asarray(
+        overlay(grey, ramp().astype(np.float32) / np.float32(255), LIMITS), dtype=np.float32
+    )
     share = opacity * painted[..., 3:] / 255
     blended = np.asarray(grey, dtype=np.float32) * (1 - share) + painted[..., :3] * share
     # A canvas keeps colours multiplied by their opacity in 8 bits: faint ones lose some.
@@ -92,23 +92,35 @@ def test_the_colours_are_those_of_the_library(viewer: Page) -> None:
     assert (painted[..., 3] == 255).any()
 
 
-def test_sixteen_bits_are_read_from_every_filter(viewer: Page) -> None:
-    """The page's own PNG reader against Pillow's writer, on values that no 8 bits hold."""
-    rng = np.random.default_rng(7)
-    smooth = np.add.outer(np.arange(40) ** 2, 311 * np.arange(57)).astype(np.uint16)
-    for values in (rng.integers(0, 65536, (40, 57), dtype=np.uint16), smooth):
-        buffer = io.BytesIO()
-        Image.fromarray(values).save(buffer, "PNG")
-        decoded = viewer.evaluate(
-            """async (bytes) => {
-                const { decode } = await import(new URL('js/png16.js', document.baseURI));
-                const { width, height, values } = await decode(new Uint8Array(bytes).buffer);
-                return [width, height, [...values]];
-            }""",
-            list(buffer.getvalue()),
-        )
-        assert decoded[:2] == [57, 40]
-        assert np.array_equal(np.array(decoded[2]).reshape(40, 57), values)
+def png16(values: NDArray[np.uint16], kind: int) -> bytes:
+    """A 16-bit PNG whose rows all have one filter (W3C PNG, 9.2), written from its definition."""
+    rows = values.astype(">u2").view(np.uint8).reshape(len(values), -1).astype(int)
+    left = np.pad(rows, ((0, 0), (2, 0)))[:, :-2]
+    up = np.pad(rows, ((1, 0), (0, 0)))[:-1]
+    corner = np.pad(rows, ((1, 0), (2, 0)))[:-1, :-2]
+    guess = left + up - corner
+    near = np.argmin([abs(guess - one) for one in (left, up, corner)], axis=0)
+    paeth = np.choose(near, [left, up, corner])
+    filtered = (rows - [0 * rows, left, up, (left + up) // 2, paeth][kind]) % 256
+    lines = np.pad(filtered, ((0, 0), (1, 0)), constant_values=kind).astype(np.uint8)
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 0, 0, 0, 0)
+    body = chunk(b"IDAT", compress(lines.tobytes()))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("kind", range(5), ids=["none", "sub", "up", "average", "paeth"])
+def test_sixteen_bits_are_read_from_every_filter(viewer: Page, kind: int) -> None:
+    """The page's own PNG reader, on values that no 8 bits hold; Pillow reads the same file."""
+    values = np.random.default_rng(kind).integers(0, 65536, (40, 57), dtype=np.uint16)
+    data = png16(values, kind)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), values)
+    width, height, decoded = viewer.evaluate(script("decode"), list(data))
+    assert (width, height) == (57, 40)
+    assert np.array_equal(np.array(decoded).reshape(40, 57), values)
 
 
 def test_regions_are_listed_and_point_at_their_outlines(viewer: Page) -> None:
@@ -141,7 +153,9 @@ def test_zoom_by_keys_wheel_and_buttons_down_to_pixels(viewer: Page) -> None:
     for _ in range(20):
         viewer.keyboard.press("+")
     assert zoom(viewer) == 6400
-    rendering = viewer.locator("#viewer .content > img").evaluate("e => getComputedStyle(e).imageRendering")
+    rendering = viewer.locator("#viewer .content > img").evaluate(
+        "e => getComputedStyle(e).imageRendering"
+    )
     assert rendering == "pixelated"
     viewer.keyboard.press("-")
     assert zoom(viewer) == 5120
@@ -166,7 +180,9 @@ def test_drag_and_keys_pan(viewer: Page) -> None:
 
 
 def test_two_fingers_zoom(open_page: Opener, ramps: str) -> None:
-    page = open_page(f"#/batch/{ramps}", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = open_page(
+        f"#/batch/{ramps}", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
     wait_scored(page)
     page.locator(".card", has_text="ramp.png").tap()
     fitted = zoom(page)

@@ -2,6 +2,8 @@
 
 const STEP = 0.05; // the axis begins and ends at multiples of it
 
+const round = (value) => Number(value.toFixed(2));
+
 /** An axis that only ever grows while a batch is open: nothing jumps while scores come in. */
 export class Scale {
   reset() {
@@ -12,8 +14,8 @@ export class Scale {
   include(values) {
     for (const value of values) {
       if (value === null) continue;
-      const low = Math.max(0, Math.floor((value - 0.01) / STEP) * STEP);
-      const high = Math.min(1, Math.ceil((value + 0.01) / STEP) * STEP);
+      const low = Math.max(0, round(Math.floor((value - 0.01) / STEP) * STEP));
+      const high = Math.min(1, round(Math.ceil((value + 0.01) / STEP) * STEP));
       if (this.low === null || low < this.low) this.low = low;
       if (this.high === null || high > this.high) this.high = high;
     }

@@ -1,0 +1,1 @@
+"""The page of the desk in a real browser: `make browser`."""
