@@ -44,6 +44,22 @@ def open_page(browser: Browser, desk: str) -> Iterator[Opener]:
 
 
 @pytest.fixture(scope="session")
+def station(browser: Browser, desk: str) -> str:
+    """Id of a station made from the good examples."""
+    with opened(browser, desk) as page:
+        good = [path for path in example_files() if path.parent.name == "good"]
+        batch = upload(page, good, name="good ones")
+        address = f"{desk}api/v1"
+        items = page.request.get(f"{address}/batches/{batch}/items").json()["items"]
+        labels = {"items": [item["id"] for item in items], "label": "ok"}
+        assert page.request.put(f"{address}/batches/{batch}/labels", data=labels).ok
+        wanted = {"name": "a station", "batch": batch, "false_alarms": 0.1}
+        made = page.request.post(f"{address}/stations", data=wanted)
+        assert made.ok, made.text()
+        return str(made.json()["id"])
+
+
+@pytest.fixture(scope="session")
 def batch(browser: Browser, desk: str) -> str:
     """Id of a batch with the example images, for tests that only look."""
     with opened(browser, desk) as page:

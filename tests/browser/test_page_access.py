@@ -7,7 +7,7 @@ import pytest
 from pages import Opener, example_files, script, slide, upload, wait_scored
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("station")]
 
 CONTROLS = {
     "button", "link", "textbox", "combobox", "slider", "spinbutton", "checkbox", "option",

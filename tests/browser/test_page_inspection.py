@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from desks import GreyModel, served
 from pages import (
@@ -233,26 +235,33 @@ def test_exports_are_downloaded(open_page: Opener, batch: str) -> None:
     assert texts["HTML report"].startswith("<!DOCTYPE html>")
 
 
-def test_two_models_are_compared(open_page: Opener, batch: str) -> None:
+def test_two_models_are_compared(open_page: Opener) -> None:
     page = open_page()
-    page.get_by_role("combobox", name="Model").select_option(label="grey")
-    other = upload(page, example_files()[:8], name="by grey value")
-    page.goto(page.url.split("#")[0] + f"#/batch/{batch}")
-    wait_scored(page)
+    batch = upload(page, example_files()[:8], name="two models")
+    page.get_by_role("listbox").focus()
+    for key in ("n", "ArrowRight", "o"):
+        page.keyboard.press(key)
+    expect(page.locator("#agreement table")).to_be_visible()
     page.get_by_role("button", name="Compare two models").click()
-    page.get_by_role("dialog").get_by_role("combobox", name="Batch").select_option(other)
-    page.get_by_role("dialog").get_by_role("button", name="Compare", exact=True).click()
-    expect(page.get_by_role("heading", name="tiny and grey")).to_be_visible()
-    expect(page.locator(".tiles")).to_contain_text("images in both batches")
-    expect(page.locator("#compare tbody tr")).to_have_count(8)
-    first = {item["sha256"]: item["image_score"] for item in items(page, batch)}
-    rows = [(first[item["sha256"]], item["image_score"]) for item in items(page, other)]
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Model").select_option(label="grey")
+    dialog.get_by_role("button", name="Score them").click()
+    expect(page.locator("#crumb")).to_have_text("two models (grey)")
+    wait_scored(page)
+    expect(page.locator(".card[data-status=done]")).to_have_count(8)
+    again = page.url.rsplit("/", 1)[-1]
+    page.get_by_role("button", name="Compare two models").click()
+    dialog.get_by_role("combobox", name="Batch").select_option(batch)
+    dialog.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.get_by_role("heading", name="grey and tiny")).to_be_visible()
+    expect(page.locator("#compare .dots-ng")).to_have_attribute("d", re.compile("^M"))
+    expect(page.locator(".tiles")).to_contain_text("AUROC of tiny on your labels")
+    second = {item["sha256"]: item["image_score"] for item in items(page, batch)}
+    rows = [(item["image_score"], second[item["sha256"]]) for item in items(page, again)]
     cells = page.locator("#compare tbody tr").evaluate_all(
         "all => all.map(r => [+r.cells[1].textContent, +r.cells[2].textContent])"
     )
-    assert sorted(map(tuple, cells)) == [
-        (pytest.approx(a, abs=6e-4), pytest.approx(b, abs=6e-4)) for a, b in sorted(rows)
-    ]
+    assert np.array(sorted(cells)) == pytest.approx(np.array(sorted(rows)), abs=6e-4)
     page.get_by_role("link", name="Back to the batch").click()
     expect(page.get_by_role("listbox")).to_be_visible()
 

@@ -90,6 +90,8 @@ export const item = (id, signal) => call(`items/${id}`, { signal });
 export const label = (id, value) =>
   call(`items/${id}/label`, { method: "PUT", json: { label: value } });
 export const picture = (id, kind, size) => address(`items/${id}/${kind}?size=${size}`);
+export const labels = (id, items, value) =>
+  call(`batches/${id}/labels`, { method: "PUT", json: { items, label: value } });
 
 /** Send some files; gives `{items, rejected}`. */
 export function sendImages(id, files) {

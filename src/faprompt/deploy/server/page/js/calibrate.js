@@ -172,11 +172,20 @@ function outcome(station) {
     ["NG from", score(station.threshold)],
     ["UNSURE from", score(station.review_threshold)],
     ["Regions from", score(station.pixel_threshold)],
-    ["Calibrated on", plural(station.images ?? labelled("ok"), "good image")],
+    ["Calibrated on", plural(station.images, "good image")],
+    ...Object.entries(station.miss_rates).map(missed),
   ];
   const pairs = rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
   return el("dl", { class: "facts" }, pairs);
 }
+
+const MISSES = { not_ng: "Defects not called NG", ok: "Defects called OK" };
+
+/** What the images labelled NG say of a threshold, with the interval that so few of them allow. */
+const missed = ([kind, { images, missed: many, low, high }]) => [
+  MISSES[kind] ?? kind,
+  `${many} of ${images} (true rate ${percent(low)} to ${percent(high)}, 95 % sure)`,
+];
 
 /** Decide the open batch by a station (null: by none); the server decides its images anew. */
 export async function chooseStation(id) {

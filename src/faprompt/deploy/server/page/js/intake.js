@@ -55,29 +55,9 @@ function connectDrop(take) {
 }
 
 async function send(found, opened, began) {
-  const { kept, left } = images(found);
-  if (left)
-    toast(
-      `${plural(left, "file that is no image was", "files that are no images were")} left out.`,
-    );
-  if (!kept.length) {
-    if (!left) toast("No files were found there.", { error: true });
-    return;
-  }
-  if (upload?.active) {
-    toast("Images are still being sent. Add more when they are through.", { error: true });
-    return;
-  }
-  if (!store.batch) {
-    const batch = await api.makeBatch({
-      name: $("new-name").value.trim() || nameOf(kept),
-      model: $("new-model").value || null,
-      station: $("new-station").value || null,
-      tile: null,
-    });
-    $("new-name").value = "";
-    opened(batch);
-  }
+  const kept = accepted(found);
+  if (!kept.length) return;
+  if (!store.batch) opened(await newBatch(nameOf(kept)));
   upload = new Upload(store.batch.id, kept);
   showUpload(upload);
   upload.addEventListener("done", began);
@@ -85,4 +65,28 @@ async function send(found, opened, began) {
   const running = upload.run();
   began();
   await running;
+}
+
+/** The images among the files, after saying what is left out and why. */
+function accepted(found) {
+  const { kept, left } = images(found);
+  const others = plural(left, "file that is no image was", "files that are no images were");
+  if (left) toast(`${others} left out.`);
+  if (!found.length) toast("No files were found there.", { error: true });
+  if (!upload?.active) return kept;
+  toast("Images are still being sent. Add more when they are through.", { error: true });
+  return [];
+}
+
+/** Make a batch as the fields of the first view have it. */
+async function newBatch(name) {
+  const field = (id) => $(id).value.trim() || null;
+  const batch = await api.makeBatch({
+    name: field("new-name") ?? name,
+    model: field("new-model"),
+    station: field("new-station"),
+    tile: field("new-tile"),
+  });
+  $("new-name").value = "";
+  return batch;
 }

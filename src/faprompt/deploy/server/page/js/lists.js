@@ -18,7 +18,7 @@ export async function loadLists() {
 export const modelName = (id) => store.models.find((one) => one.id === id)?.name ?? id;
 
 /** A station fits the model that it was calibrated with, and no other. */
-export const fitting = (model) => store.stations.filter((one) => !one.model || one.model === model);
+export const fitting = (model) => store.stations.filter((one) => one.model === model);
 
 export function connectLists({ chooseStation }) {
   const [model, station, choice] = [$("new-model"), $("new-station"), $("station-choice")];

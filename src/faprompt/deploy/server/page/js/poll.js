@@ -1,6 +1,7 @@
 /** Following the open batch: asking for what has changed, more often while work goes on. */
 
 import * as api from "./api.js";
+import { withPending } from "./labels.js";
 import { serverAway } from "./messages.js";
 import { store } from "./store.js";
 
@@ -48,7 +49,7 @@ async function ask(id, mine) {
   const changed = JSON.stringify(batch) !== JSON.stringify(store.batch);
   const station = store.batch?.station;
   store.batch = batch;
-  store.merge(items);
+  store.merge(withPending(items));
   if (changed) store.tell("batch");
   if (station !== batch.station) store.useStation();
   return Boolean(more);
