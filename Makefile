@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test browser killloop fuzz lint check clean
+.PHONY: demo test browser killloop fuzz lock lint check clean
 
 .venv/runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -40,6 +40,11 @@ SECONDS ?= 60
 fuzz: .venv/dev
 	$(INSTALL) -e '.[fuzz]'
 	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS)
+
+# What this machine would install, with the hashes of its index; see docs/reliability.md.
+lock: .venv/runtime
+	$(INSTALL) --dry-run --ignore-installed --report .venv/report.json .
+	$(BIN)/python .ci/lock.py .venv/report.json > requirements.lock
 
 lint: .venv/dev
 	$(BIN)/ruff check .

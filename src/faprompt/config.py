@@ -3,6 +3,7 @@
 Source: FAPrompt (arXiv:2410.10289) and its released code, as described in docs/method.md.
 """
 
+import reprlib
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,9 @@ FocalOn = Literal["probability", "sigmoid"]
 
 SHOWN = 100
 """Characters of a value in an error's text."""
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 2, 20, 20  # lists may hold themselves anew
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 2 * SHOWN
 MAX_INPUT_SIZE = 8192
 """Side in pixels: 64 M pixels and, of the smallest patches, a million tokens."""
 MAX_BLUR_SIGMA = 1000.0
@@ -318,7 +322,7 @@ def _check_number(
 def short(value: object) -> str:
     """A value as errors show it: not longer than it takes to recognise it."""
     try:
-        text = repr(value)
+        text = _SHORT.repr(value)
     except (RecursionError, ValueError):  # nested without end, or more digits than are printed
         return f"a {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

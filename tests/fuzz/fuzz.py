@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing of one target: ``python tests/fuzz/fuzz.py image --seconds 180``.
 
-Without a target, of all, one after the other. Needs ``pip install 'faprompt[fuzz]'``. Ends with a line of figures and exit code 1 if anything was
-found; each input that did is kept in ``--findings`` under its place in the program.
+Without a target, of all, one after the other. Needs ``pip install 'faprompt[fuzz]'``. Ends with a
+line of figures and exit code 1 if anything was found; each input that did is kept in ``--findings``
+under its place in the program.
 """
 
 import argparse

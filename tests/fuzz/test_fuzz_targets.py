@@ -47,6 +47,40 @@ def test_damaged_seeds_are_read_or_refused(name: str, tmp_path: Path) -> None:
         execute(target, bytes(data), tmp_path)
 
 
+DEEP = {
+    "manifest_jsonl": (b"[", b'{"a":'),
+    "meta_json": (b"[", b'{"test":'),
+    "realiad": (b"[", b'{"a":'),
+    "checkpoint_header": (b"[", b'{"method":'),
+    "hf_config": (b"[", b'{"text_config":'),
+    "toml": (b"x = [", b"x = {a = "),
+    "recipe": (b"stages = [", b"x = {a = "),
+    "plan": (b"[", b"{a: ", b"- "),
+    "description": (b"[", b'{"files":'),
+    "run_records": (b"p[", b't{"a":', b"l[", b'c{"a":', b"r["),
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_what_is_nested_without_end_is_one_error(name: str, tmp_path: Path) -> None:
+    for start in DEEP[name]:
+        inner = start[start.index(b"= ") + 2 :] if b"= " in start else start
+        try:
+            execute(TARGETS[name], start + inner.lstrip(b"ptlcr") * 20_000, tmp_path)
+        except RecursionError:  # pragma: no cover
+            pytest.fail("the depth was not noticed")
+
+
+def test_anchors_that_multiply_do_not_multiply_in_the_text(tmp_path: Path) -> None:
+    lines = ["training:", "  a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"  a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
+    rest = ["transfers: [{auxiliary: [a], targets: [b]}]", "methods: [clip]", "backbone: tiny"]
+    for key in ("transfers: *a29", "methods: *a29", "backbone: *a29", "seeds: [*a29]"):
+        lines += [line for line in rest if line.partition(":")[0] != key.partition(":")[0]]
+        text = "\n".join([*lines, key]).encode()
+        assert not execute(TARGETS["plan"], text, tmp_path)
+
+
 def test_what_no_reader_may_do_is_a_finding(tmp_path: Path) -> None:
     def fail(data: bytes, _: Path) -> None:
         raise KeyError(data) if data else FAPromptError("x" * 9999)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from faprompt.errors import ConfigError
+from faprompt.errors import ConfigError, OutputError
 
 
 def write_openvino(graph: Path, target: Path, *, half: bool) -> None:
@@ -15,6 +15,7 @@ def write_openvino(graph: Path, target: Path, *, half: bool) -> None:
 
     Raises:
         ConfigError: openvino is not installed.
+        OutputError: the files cannot be written.
     """
     try:
         import openvino as ov
@@ -23,4 +24,10 @@ def write_openvino(graph: Path, target: Path, *, half: bool) -> None:
             "--format openvino needs the package: pip install 'faprompt[openvino]'"
         ) from None
     # Read, not convert_model: that one reports its use over the network.
-    ov.save_model(ov.Core().read_model(str(graph)), str(target), compress_to_fp16=half)
+    model = ov.Core().read_model(str(graph))
+    try:
+        ov.save_model(model, str(target), compress_to_fp16=half)
+    except RuntimeError as error:  # such as "iostream error" where the disk is full
+        raise OutputError(
+            f"{target.name}: openvino cannot write it ({error}); is there room on the disk?"
+        ) from error

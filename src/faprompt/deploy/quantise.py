@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faprompt.deploy.quiet import quiet
-from faprompt.errors import ConfigError, ExportError
+from faprompt.errors import ConfigError, ExportError, FAPromptError
 from faprompt.runtime.pixels import Floats
 from faprompt.runtime.sessions import INPUT, KEEP
 
@@ -55,11 +55,25 @@ def quantise(source: Path, target: Path, products: Sequence[str], pixels: Iterab
     class Reader(_Reader, ort.CalibrationDataReader):  # type: ignore[misc]
         """Its calibrator insists on its own base class."""
 
+    try:
+        _quantise(ort, source, target, reader=Reader(pixels, _patches(source)), products=products)
+    except (FAPromptError, OSError):
+        raise
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        raise ExportError(
+            f"{source.name}: cannot be quantised ({error}); is there room on the disk, and in the "
+            "folder for temporary files?"
+        ) from error
+
+
+def _quantise(
+    ort: Any, source: Path, target: Path, *, reader: _Reader, products: Sequence[str]
+) -> None:
     with quiet(""):  # it advises a step that would rename the products
         ort.quantize_static(
             str(source),
             str(target),
-            Reader(pixels, _patches(source)),
+            reader,
             quant_format=ort.QuantFormat.QDQ,
             per_channel=True,
             activation_type=ort.QuantType.QUInt8,
