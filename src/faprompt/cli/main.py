@@ -21,6 +21,7 @@ COMMANDS = (
     "verify",
     "export",
     "serve",
+    "watch",
     "pretrain",
     "datasets",
 )

@@ -8,6 +8,8 @@ import typer
 
 if TYPE_CHECKING:
     from faprompt.clip.compute import Compute
+    from faprompt.detection.detector import Detector
+    from faprompt.runtime import Runtime
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[
@@ -18,6 +20,10 @@ Workers = Annotated[int, typer.Option(min=0, help="Threads that read images besi
 Weights = Annotated[
     str | None,
     typer.Option(help="The backbone's weights: a file, a folder or a hub id. tiny needs none."),
+]
+Station = Annotated[
+    Path | None,
+    typer.Option(help="Decide OK, UNSURE or NG: a file written by calibrate for this model."),
 ]
 Model = Annotated[str, typer.Option(help="tiny, or a checkpoint written by train.")]
 Reference = Annotated[
@@ -33,6 +39,21 @@ def resolve_compute(device: str, precision: str) -> "Compute":
     from faprompt.clip.compute import resolve
 
     return resolve(device, precision)
+
+
+def load_model(
+    model: str, *, weights: str | None, device: str, precision: str
+) -> "Detector | Runtime":
+    """A checkpoint on its backbone, or an exported model where ``model`` is its folder."""
+    from faprompt.runtime.description import RECORD
+
+    if (Path(model) / RECORD).is_file():
+        from faprompt.runtime import Runtime
+
+        return Runtime.load(model, device="cpu" if device == "auto" else device)
+    from faprompt.detection.detector import Detector
+
+    return Detector.load(model, weights=weights, device=device, precision=precision)
 
 
 def shown(path: Path) -> str:
