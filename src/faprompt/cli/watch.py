@@ -189,7 +189,7 @@ class _Run:
 
     def warn(self, text: object) -> None:
         """One line of trouble."""
-        self.errors.print(str(text), style="yellow", soft_wrap=True, markup=False)
+        self.errors.print(_legible(text), style="yellow", soft_wrap=True, markup=False)
 
     def leave_out(self, error: "FAPromptError") -> None:
         """An image that cannot be used."""
@@ -200,7 +200,8 @@ class _Run:
         """Say what is watched."""
         self.station = station
         by = f" for {station.product}" if station else "; scores alone, as there is no --station"
-        self.errors.print(f"watching {name}{by} (Ctrl+C ends)", soft_wrap=True, markup=False)
+        text = _legible(f"watching {name}{by} (Ctrl+C ends)")
+        self.errors.print(text, soft_wrap=True, markup=False)
 
     def show(self, rows: "Iterable[Row]") -> None:
         """A line per image."""
@@ -225,7 +226,7 @@ class _Run:
         else:
             line.append(f"{row['image_score']:.4f}")
         name = f"{row['source']} #{row['frame']}" if "frame" in row else row["path"]
-        self.console.print(line.append(f"  {name}"), soft_wrap=True)
+        self.console.print(line.append(f"  {_legible(name)}"), soft_wrap=True)
 
     def report(self, out: Path) -> None:
         """The summary."""
@@ -238,3 +239,8 @@ class _Run:
             parts.append(f"{self.failed_hooks} commands failed")
         self.console.print("; ".join(parts), soft_wrap=True)
         self.console.print(f"log: {options.shown(out)}", soft_wrap=True, markup=False)
+
+
+def _legible(text: object) -> str:
+    """A text as it can be printed: names of files need not be UTF-8."""
+    return str(text).encode(errors="backslashreplace").decode()

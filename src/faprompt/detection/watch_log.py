@@ -33,7 +33,7 @@ class WatchLog:
     """Rows, errors and pictures of one watch; opened again it knows what was done.
 
     Args:
-        folder: Made if it is not there.
+        folder: Made with the first thing that is kept.
         watched: The folder or the video that is watched.
 
     Raises:
@@ -47,7 +47,8 @@ class WatchLog:
         """Files that were dealt with, usable or not."""
         self._frames: dict[tuple[str, State | None], int] = {}
         self._names: set[str] = set()
-        self._claim(watched)
+        self._watched = watched
+        self._check()
         for name in (ROWS, ERRORS):
             for row in _whole_rows(folder / name):
                 self._remember(row)
@@ -62,6 +63,7 @@ class WatchLog:
         Raises:
             OutputError: the disk is full or the folder cannot be written.
         """
+        self._begin()
         append_row(self.folder / ROWS, row)
         self._remember(row)
 
@@ -71,6 +73,7 @@ class WatchLog:
         Raises:
             OutputError: the disk is full or the folder cannot be written.
         """
+        self._begin()
         append_row(self.folder / ERRORS, row)
         self._remember(row)
 
@@ -85,25 +88,31 @@ class WatchLog:
         Raises:
             OutputError: it cannot be written.
         """
+        self._begin()
         found = free_name(self._names, PurePosixPath(kind) / name, "png")
         save_image(self.folder / found, image)
         return found
 
-    def _claim(self, watched: str) -> None:
+    def _check(self) -> None:
         path = self.folder / RECORD
         refuse_foreign(self.folder, RECORD, kind="the log of a watch")
         if not path.exists():
-            write_text(path, json.dumps({"watched": watched}, indent=2) + "\n")
             return
         try:
             before = json.loads(path.read_text(encoding="utf-8"))["watched"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OutputError(f"{path}: not readable ({error}); remove it") from None
-        if before != watched:
+        if before != self._watched:
             raise ConfigError(
-                f"{self.folder}: holds the log of a watch of {before}, not of {watched}; choose "
-                "another --out"
+                f"{self.folder}: holds the log of a watch of {before}, not of {self._watched}; "
+                "choose another --out"
             )
+
+    def _begin(self) -> None:
+        """Claim the folder, no sooner than there is something to keep."""
+        path = self.folder / RECORD
+        if not path.exists():
+            write_text(path, json.dumps({"watched": self._watched}, indent=2) + "\n")
 
     def _remember(self, row: Mapping[str, Any]) -> None:
         self._names.update(row[k] for k in ("map", "kept") if row.get(k))

@@ -182,6 +182,8 @@ class Watch:
         return row
 
     def _leave_out(self, arrival: Arrival, error: FAPromptError) -> None:
+        if state_of(arrival.path) not in {arrival.state, None}:
+            return  # written to again: it comes when it stands still
         row = {
             "time": self.clock().isoformat(timespec="milliseconds"),
             "path": arrival.path,
