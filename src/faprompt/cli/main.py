@@ -26,6 +26,7 @@ COMMANDS = (
     "verify",
     "export",
     "serve",
+    "watch",
     "pretrain",
     "datasets",
 )

@@ -1,120 +1,246 @@
-"""The ``watch`` command."""
+"""The ``watch`` command: images as they come, from a folder, a video or a camera."""
 
+import signal
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options
+from faprompt.cli import options, predict_regions, tiling
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
-    from faprompt.detection.watcher import Watcher
-    from faprompt.detection.watching import Log, WatchedFolder
+    from faprompt.detection.arrivals import Ending, WatchedFolder
+    from faprompt.detection.detector import Detector
+    from faprompt.detection.frames import Video
+    from faprompt.detection.look import Look
+    from faprompt.detection.outputs import Row
+    from faprompt.detection.station import Station
+    from faprompt.errors import FAPromptError
+    from faprompt.runtime import Runtime
 
-Folder = Annotated[Path | None, typer.Argument(help="Folder that images come to.")]
-Station = Annotated[Path, typer.Option(help="A file written by calibrate for this model.")]
-Out = Annotated[Path, typer.Option(help="Folder for log.jsonl and for frames that are not OK.")]
-Source = Annotated[
-    str | None, typer.Option(help="In place of a folder: a video file, or a camera's number.")
+Folder = Annotated[
+    Path | None, typer.Argument(help="Folder where images arrive; with all below it.")
 ]
-Every = Annotated[int, typer.Option(min=1, help="Of a --source, every n-th frame.")]
+Source = Annotated[
+    str | None, typer.Option(help="Instead: a video file, a camera's number, or rtsp://...")
+]
+Out = Annotated[
+    Path, typer.Option(help="Folder for the log (which is the memory), heat maps and frames.")
+]
 OnNg = Annotated[
     str | None,
     typer.Option(
-        help="Command for every NG, run without a shell: {path}, {score} and {decision} are "
-        "filled in."
+        help="Command per NG, without a shell. {path}, {score}, {decision}, {margin}, {product} "
+        "and {map} are filled in."
     ),
 ]
-Once = Annotated[bool, typer.Option("--once", help="End when nothing is left to do.")]
-Settle = Annotated[
-    float, typer.Option(min=0, help="Seconds without change after which a file is whole.")
-]
-Interval = Annotated[float, typer.Option(min=0.01, help="Seconds between looks at the folder.")]
+HookTimeout = Annotated[float, typer.Option(min=0.1, help="Seconds for the command.")]
+Poll = Annotated[float, typer.Option(min=0.05, help="Seconds from look to look at the folder.")]
+NewOnly = Annotated[bool, typer.Option("--new-only", help="Leave alone what is there already.")]
+Every = Annotated[int, typer.Option(min=1, help="Score every Nth picture of a video.")]
+Tries = Annotated[int, typer.Option(min=0, help="How often to try a camera that went away.")]
+Maps = Annotated[bool, typer.Option("--maps/--no-maps", help="Keep heat maps of NG and UNSURE.")]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Largest width x height that is decoded.")]
 
-COLORS = {"NG": typer.colors.RED, "UNSURE": typer.colors.YELLOW, "left out": typer.colors.YELLOW}
+COLOURS = {"OK": "green", "UNSURE": "yellow", "NG": "bold red"}
 
 
 @app.command()
 def watch(
-    station: Station,
     folder: Folder = None,
     source: Source = None,
+    station: options.Station = None,
     out: Out = Path("watch"),
     model: options.Model = "tiny",
-    every: Every = 1,
     on_ng: OnNg = None,
-    once: Once = False,
-    settle: Settle = 2.0,
-    interval: Interval = 1.0,
+    hook_timeout: HookTimeout = 10.0,
+    poll: Poll = 1.0,
+    new_only: NewOnly = False,
+    every: Every = 1,
+    tries: Tries = 10,
+    maps: Maps = True,
+    max_pixels: MaxPixels = 178_956_970,
     weights: options.Weights = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    roi: predict_regions.Roi = None,
+    ignore: predict_regions.Ignore = None,
+    tile: tiling.Tile = None,
+    overlap: tiling.Overlap = None,
+    smallest_defect: tiling.SmallestDefect = None,
+    whole: tiling.Whole = False,
 ) -> None:
-    """Decide on images as they come: of a folder, a video or a camera. Ctrl-C ends it.
+    """Score images as they come; decide by a station; run a command per NG. Ctrl+C ends it.
 
-    Started again it goes on; nothing is done twice.
-
-    Example: faprompt watch incoming/ --station station.json --on-ng "notify-send {path}"
+    Example: faprompt watch incoming/ --station station.json --on-ng "alarm {path} {score}"
     """
     if (folder is None) == (source is None):
-        raise typer.BadParameter("needed is a FOLDER, or --source VIDEO or CAMERA: one of them")
-    from faprompt.detection.fitting import station_for
-    from faprompt.detection.watching import Hook, Log, WatchedFolder
+        raise typer.BadParameter("needed is a FOLDER or --source, one of them")
+    if on_ng is not None and not _has_station(station, model):
+        raise typer.BadParameter("--on-ng needs --station: without one nothing is NG")
+    windows = tiling.TilingRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
+    ).tiling()
+    from faprompt.detection.arrivals import Ending
+    from faprompt.detection.hook import Hook
+    from faprompt.detection.look import Look
+    from faprompt.detection.watch_log import WatchLog
+    from faprompt.detection.watching import Watch
 
-    hook = Hook(on_ng) if on_ng else None
-    watched = WatchedFolder(folder, settle=settle, exclude=out) if folder else None
-    loaded = options.load_model(model, weights=weights, device=device, precision=precision)
-    known = station_for(station, loaded.identity)
-    loaded.use_station(known)
-    log = Log(out, station_sha256=known.sha256)
-    from faprompt.detection.watcher import Watcher
+    hook = Hook(on_ng, timeout=hook_timeout) if on_ng is not None else None
+    look = Look(areas=predict_regions.parse_areas(roi, ignore), tiling=windows)
+    ending = Ending()
+    run = _Run(ending)
+    with _ending_on_signals(ending):
+        watched = run.folder(folder, out) if folder else run.video(str(source), every, tries)
+        log = WatchLog(out, watched.name)  # before the model, which takes longer
+        loaded = options.load_model(model, weights=weights, device=device, precision=precision)
+        use_station(loaded, station, look)
+        asked = {"batch_size": batch_size, "workers": workers, "max_pixels": max_pixels}
+        job = Watch(
+            model=loaded,
+            log=log,
+            ending=ending,
+            hook=hook,
+            maps=maps,
+            options=asked | {"look": look},
+            left_out=run.leave_out,
+        )
+        run.begin(watched.name, loaded.station)
+        try:
+            run.show(job.rows(watched, poll=poll, new_only=new_only))
+        finally:
+            run.report(out)
 
-    settings = {"batch_size": batch_size, "workers": workers}
-    watcher = Watcher(loaded, log, hook=hook, tell=_tell, **settings)
+
+def _has_station(station: Path | None, model: str) -> bool:
+    """Whether there will be one: given, or beside an exported model."""
+    from faprompt.runtime.description import STATION
+
+    return station is not None or (Path(model) / STATION).is_file()
+
+
+def use_station(model: "Detector | Runtime", station: Path | None, look: "Look") -> None:
+    """Judge by a station, if one is given; what cannot work is refused now, not in an hour.
+
+    Raises:
+        StationError: not a station, or one of another model or of other settings.
+    """
+    from faprompt.detection.fitting import decider
+
+    if station:
+        model.use_station(station)
+    decider(model.station, look.settings())
+
+
+@contextmanager
+def _ending_on_signals(ending: "Ending") -> Iterator[None]:
+    """SIGINT and SIGTERM end the watch after the image at hand; a second one ends it at once."""
+    before: dict[int, Any] = {}
+
+    def end(number: int, _: FrameType | None) -> None:
+        ending.asked = True
+        signal.signal(number, before[number])
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        before[name] = signal.signal(name, end)
     try:
-        if watched:
-            _watch_folder(watcher, watched, log, interval=interval, once=once)
-        else:
-            _watch_source(watcher, str(source), log, every=every)
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
+        yield
     finally:
-        counts = ", ".join(f"{n} {verdict}" for verdict, n in watcher.counts.items())
-        typer.echo(f"{known.product}: {counts or 'nothing new'}; log: {options.shown(log.path)}")
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _watch_folder(
-    watcher: "Watcher", watched: "WatchedFolder", log: "Log", *, interval: float, once: bool
-) -> None:
-    typer.echo(f"watching {watched.folder}", err=True)
-    while True:
-        whole, changing = watched.look(log.is_done)
-        if whole:
-            watcher.files(whole)
-        elif once and not changing:
-            return
+class _Run:
+    """What is shown of a watch: a calm line per image, troubles beside, a summary."""
+
+    def __init__(self, ending: "Ending") -> None:
+        from rich.console import Console
+
+        self.ending = ending
+        self.console = Console(highlight=False)
+        self.errors = Console(stderr=True, highlight=False)
+        self.station: Station | None = None
+        self.verdicts: Counter[str] = Counter()
+        self.scores: list[float] = []
+        self.failed_hooks = self.left_out = 0
+        self.started = time.monotonic()
+
+    def folder(self, folder: Path, out: Path) -> "WatchedFolder":
+        """The folder to watch."""
+        from faprompt.detection.arrivals import WatchedFolder
+
+        return WatchedFolder(folder, exclude=out, say=self.warn)
+
+    def video(self, source: str, every: int, tries: int) -> "Video":
+        """The video to watch."""
+        from faprompt.detection.frames import Video
+
+        return Video(source, every=every, tries=tries, ending=self.ending, say=self.warn)
+
+    def warn(self, text: object) -> None:
+        """One line of trouble."""
+        self.errors.print(_legible(text), style="yellow", soft_wrap=True, markup=False)
+
+    def leave_out(self, error: "FAPromptError") -> None:
+        """An image that cannot be used."""
+        self.left_out += 1
+        self.warn(f"left out: {error}")
+
+    def begin(self, name: str, station: "Station | None") -> None:
+        """Say what is watched."""
+        self.station = station
+        by = f" for {station.product}" if station else "; scores alone, as there is no --station"
+        text = _legible(f"watching {name}{by} (Ctrl+C ends)")
+        self.errors.print(text, soft_wrap=True, markup=False)
+
+    def show(self, rows: "Iterable[Row]") -> None:
+        """A line per image."""
+        from faprompt.detection.hook import DONE
+
+        for row in rows:
+            self.scores.append(row["image_score"])
+            self._line(row)
+            if row.get("hook", DONE) != DONE:
+                self.failed_hooks += 1
+                self.warn(f"{row['path']}: command failed: {row['hook']}")
+
+    def _line(self, row: "Row") -> None:
+        from rich.text import Text
+
+        here = datetime.fromisoformat(row["time"]).astimezone()  # logs are in UTC, people are not
+        line = Text(f"{here:%H:%M:%S}  ")
+        if verdict := row.get("decision"):
+            self.verdicts[verdict] += 1
+            line.append(f"{verdict:6}", style=COLOURS[verdict])
+            line.append(f"  {row['image_score']:.4f}  margin {row['margin']:.4f}")
         else:
-            time.sleep(interval)
+            line.append(f"{row['image_score']:.4f}")
+        name = f"{row['source']} #{row['frame']}" if "frame" in row else row["path"]
+        self.console.print(line.append(f"  {_legible(name)}"), soft_wrap=True)
+
+    def report(self, out: Path) -> None:
+        """The summary."""
+        parts = [f"{len(self.scores)} images in {time.monotonic() - self.started:.0f} s"]
+        if self.station:
+            parts.append(", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in COLOURS))
+        if self.left_out:
+            parts.append(f"{self.left_out} left out")
+        if self.failed_hooks:
+            parts.append(f"{self.failed_hooks} commands failed")
+        self.console.print("; ".join(parts), soft_wrap=True)
+        self.console.print(f"log: {options.shown(out)}", soft_wrap=True, markup=False)
 
 
-def _watch_source(watcher: "Watcher", source: str, log: "Log", *, every: int) -> None:
-    from faprompt.data.hashing import content_hash
-    from faprompt.detection.frames import frames, is_camera
-
-    name = f"camera {source}" if is_camera(source) else source
-    sha256 = "" if is_camera(source) else content_hash(source)
-    after = log.frames[sha256] if sha256 in log.frames and sha256 else -1
-    for frame in frames(source, every=every, after=after):
-        watcher.frame(frame, source=name, source_sha256=sha256)
-
-
-def _tell(row: dict[str, Any]) -> None:
-    verdict = row.get("decision", "left out")
-    place = row.get("path") or f"{row['source']}, frame {row['frame']}"
-    text = f"{row['image_score']:.3f}  {place}" if "decision" in row else row["error"]
-    hook = f"  (hook: {row['hook']})" if row.get("hook", "done") != "done" else ""
-    typer.secho(f"{verdict:<8} {text}{hook}", fg=COLORS.get(verdict))
+def _legible(text: object) -> str:
+    """A text as it can be printed: names of files need not be UTF-8."""
+    return str(text).encode(errors="backslashreplace").decode()

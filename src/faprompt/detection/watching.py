@@ -1,203 +1,193 @@
-"""New files of a folder, as soon as they are whole; the log of what was decided; a hook per NG.
+"""Images scored as they come, from a folder or a video: log, heat maps, and a command per NG.
 
-Free of torch. Everything that must survive a restart is in the log, one JSON object per line.
+Nothing is done twice and nothing is forgotten: an image's row is written when its heat map is kept
+and its command has run. If the machine dies in between, that one image is done again.
 """
 
-import json
-import shlex
-import shutil
-import subprocess
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
 
-from faprompt.data.files import images_below
-from faprompt.errors import ConfigError, DataError, OutputError
-from faprompt.files import refuse_foreign, write_text
+from PIL import Image
 
-LOG = "log.jsonl"
-HOOK_SECONDS = 60
-"""A hook that takes longer is stopped: what comes after must not wait for ever."""
-
-Row = dict[str, Any]
-Stamp = tuple[str, int, int]
-"""Path, size in bytes and time of change in nanoseconds: a file, as it was."""
+from faprompt.data.hashing import content_hash
+from faprompt.detection.arrivals import Arrival, Ending, WatchedFolder, state_of
+from faprompt.detection.frames import Frame, Video
+from faprompt.detection.hook import Hook
+from faprompt.detection.outputs import Row
+from faprompt.detection.prediction import Prediction
+from faprompt.detection.station import Station
+from faprompt.detection.watch_log import WatchLog, state_columns
+from faprompt.errors import DataError, FAPromptError
 
 
-def stamp_of(path: Path) -> Stamp | None:
-    """The stamp of a file; None if it is gone or empty."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (str(path), status.st_size, status.st_mtime_ns) if status.st_size else None
+class Model(Protocol):
+    """What can watch: a detector, or the runtime of an exported model."""
+
+    station: Station | None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """``model_sha256`` and more."""
+
+    @property
+    def predict(self) -> Callable[..., Any]:
+        """Paths to a stream of predictions, or one array to a prediction."""
 
 
-class WatchedFolder:
-    """Tells which files have come and are whole: those that have stopped changing."""
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        settle: float,
-        exclude: Path | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Look at a folder and all below it.
+
+@dataclass(kw_only=True)
+class Watch:
+    """Scores what comes and does what its verdict asks for."""
+
+    model: Model
+    log: WatchLog
+    ending: Ending
+    """Ends it, between two images."""
+    hook: Hook | None = None
+    """Run once for every image that is NG."""
+    maps: bool = True
+    """Keep heat maps of what is NG or UNSURE."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of ``predict``: batch size, threads, ..."""
+    left_out: Callable[[FAPromptError], object] = lambda _: None
+    """Told of every image that cannot be used."""
+    clock: Callable[[], datetime] = utc_now
+
+    def __post_init__(self) -> None:
+        self._origin = {"model_sha256": self.model.identity["model_sha256"]}
+        if station := self.model.station:
+            self._origin |= {"station_sha256": station.sha256, "product": station.product}
+
+    def rows(
+        self, watched: WatchedFolder | Video, *, poll: float = 1.0, new_only: bool = False
+    ) -> Iterator[Row]:
+        """:meth:`folder` or :meth:`video`."""
+        if isinstance(watched, Video):
+            return self.video(watched)
+        return self.folder(watched, poll=poll, new_only=new_only)
+
+    def folder(
+        self, folder: WatchedFolder, *, poll: float = 1.0, new_only: bool = False
+    ) -> Iterator[Row]:
+        """Score the images of a folder: first those that are there, then those that come.
 
         Args:
-            folder: That files come to.
-            settle: Seconds for which size and time of a whole file have not changed.
-            exclude: A folder inside whose files are not meant.
-            clock: Seconds.
+            folder: To watch.
+            poll: Seconds from look to look.
+            new_only: Leave alone what is there at the start, until it changes.
+
+        Yields:
+            The row of each image, after it was logged.
 
         Raises:
-            DataError: there is no such folder.
+            OutputError: the log or a heat map cannot be written.
         """
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder; needed is one that images come to")
-        self.folder, self.settle, self.clock = folder, settle, clock
-        self.exclude = exclude.resolve() if exclude else None
-        self._since: dict[Stamp, float] = {}
+        if new_only:
+            self.log.known |= folder.scan()
+        for group in folder.arrivals(self.log.known, ending=self.ending, poll=poll):
+            yield from self._group(group, folder.path)
 
-    def look(self, done: Callable[[Stamp], bool]) -> tuple[list[Path], int]:
-        """Files that are whole and not done, oldest change first; and how many still change.
+    def video(self, video: Video) -> Iterator[Row]:
+        """Score the pictures of a video; those of a file that were done before are passed over.
 
-        Args:
-            done: Whether a file, as it is, needs no more work.
-        """
-        now = self.clock()
-        stamps = [stamp for path in self._images() if (stamp := stamp_of(path)) and not done(stamp)]
-        self._since = {stamp: self._since.get(stamp, now) for stamp in stamps}
-        whole = [stamp for stamp, since in self._since.items() if now - since >= self.settle]
-        whole.sort(key=lambda stamp: (stamp[2], stamp[0]))
-        return [Path(stamp[0]) for stamp in whole], len(stamps) - len(whole)
-
-    def _images(self) -> list[Path]:
-        try:
-            found = list(images_below(self.folder))
-        except OSError:
-            return []  # a folder that went while it was listed; the next look sees what is left
-        if self.exclude is None:
-            return found
-        return [path for path in found if self.exclude not in path.resolve().parents]
-
-
-class Log:
-    """What was decided, line by line; opened again, it knows what is done."""
-
-    def __init__(self, folder: Path, *, station_sha256: str) -> None:
-        """Open or begin the log of a folder.
+        Yields:
+            The row of each picture, after it was logged.
 
         Raises:
-            ConfigError: it holds decisions of another station.
-            OutputError: the folder holds other things, or cannot be written.
+            DataError: it cannot be opened, or a camera does not come back.
+            OutputError: the log or a picture cannot be written.
         """
-        refuse_foreign(folder, LOG, kind="a watch")
-        self.path = folder / LOG
-        self.station_sha256 = station_sha256
-        self.stamps: set[Stamp] = set()
-        self.frames: dict[str, int] = {}
-        """SHA-256 of a video to its last frame that has a row."""
-        lines = self._lines()
-        for line in lines:
-            self._note(json.loads(line))
-        write_text(self.path, "".join(f"{line}\n" for line in lines))
+        after = self.log.last_frame(video.name, video.state)
+        for frame in video.frames(after=after):
+            yield self._frame(self.model.predict(frame.pixels, **self.options), frame, video)
 
-    def _lines(self) -> list[str]:
-        if not self.path.is_file():
-            return []
-        try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise OutputError(f"{self.path}: not readable ({error}); remove it") from None
-        return [line for line in lines if _is_row(line)]
+    def _group(self, group: list[Arrival], root: Path) -> Iterator[Row]:
+        waiting = {arrival.path: arrival for arrival in group}
 
-    def _note(self, row: Row) -> None:
-        if row["station_sha256"] != self.station_sha256:
-            raise ConfigError(
-                f"{self.path}: holds decisions of another station "
-                f"({row['station_sha256'][:12]}); choose another --out"
+        def fail(source: Any, error: FAPromptError) -> None:
+            self._leave_out(waiting[str(source)], error)
+
+        paths = [arrival.path for arrival in group]
+        for prediction in self.model.predict(paths, on_error=fail, **self.options):
+            arrival = waiting[prediction.path]
+            try:
+                row = self._file(prediction, arrival, root)
+            except DataError as error:  # gone since it was read
+                self._leave_out(arrival, error)
+                continue
+            if row:
+                yield row
+            if self.ending.asked:
+                return
+
+    def _file(self, prediction: Prediction, arrival: Arrival, root: Path) -> Row | None:
+        """The row of a file; None if it changed since it stood still: then it comes again."""
+        sha256 = content_hash(arrival.path)
+        if state_of(arrival.path) != arrival.state:
+            return None
+        row = self._row(prediction, sha256) | state_columns(arrival.state)
+        name = PurePosixPath(Path(arrival.path).relative_to(root).as_posix())
+        return self._finish(row, prediction, name)
+
+    def _frame(self, prediction: Prediction, frame: Frame, video: Video) -> Row:
+        row = self._row(prediction, hashlib.sha256(frame.pixels.tobytes()).hexdigest())
+        row |= {"source": video.name, "frame": frame.number, **state_columns(video.state)}
+        name = PurePosixPath(f"{video.stem}-{frame.number:08d}")
+        if row.get("decision") in {"NG", "UNSURE"}:
+            row["kept"] = self.log.keep("frames", name, Image.fromarray(frame.pixels))
+            row["path"] = str((self.log.folder / row["kept"]).absolute())
+        return self._finish(row, prediction, name)
+
+    def _row(self, prediction: Prediction, sha256: str) -> Row:
+        width, height = prediction.size
+        row: Row = {
+            "time": self.clock().isoformat(timespec="milliseconds"),
+            "path": prediction.path,
+            "image_score": prediction.image_score,
+            "width": width,
+            "height": height,
+            "milliseconds": round(prediction.milliseconds, 3),
+        }
+        if decision := prediction.decision:
+            row |= {"decision": decision.verdict, "margin": decision.margin}
+        return row | {
+            "peak": float(prediction.anomaly_map.max()),
+            "sha256": sha256,
+            **self._origin,
+        }
+
+    def _finish(self, row: Row, prediction: Prediction, name: PurePosixPath) -> Row:
+        """Heat map, then command, then the row, which says: done."""
+        verdict = row.get("decision")
+        if self.maps and verdict in {"NG", "UNSURE"}:
+            row["map"] = self.log.keep("maps", name, prediction.overlay())
+        if self.hook and verdict == "NG":
+            row["hook"] = self.hook(
+                path=row["path"],
+                score=f"{row['image_score']:.6f}",
+                decision=verdict,
+                margin=f"{row['margin']:.6f}",
+                product=row["product"],
+                map=str((self.log.folder / row["map"]).absolute()) if "map" in row else "",
             )
-        if "frame" in row:
-            self.frames[row["source_sha256"]] = row["frame"]
-        else:
-            self.stamps.add((row["path"], row["size"], row["changed"]))
+        self.log.add(row)
+        return row
 
-    def is_done(self, stamp: Stamp) -> bool:
-        """Whether this file, as it is, has a row."""
-        return stamp in self.stamps
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Append a row.
-
-        Raises:
-            OutputError: the disk is full or the folder cannot be written.
-        """
-        whole = {**row, "station_sha256": self.station_sha256}
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(whole) + "\n")
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from error
-        self._note(whole)
-
-
-def _is_row(line: str) -> bool:
-    """False for a line that was cut off when the watch was killed: its image is done again."""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return False
-    if not isinstance(row, dict):
-        return False
-    of_file, of_frame = {"path", "size", "changed"}, {"source_sha256", "frame"}
-    return "station_sha256" in row and any(keys <= row.keys() for keys in (of_file, of_frame))
-
-
-class Hook:
-    """A command that is run for every NG, without a shell: no file name can do harm."""
-
-    def __init__(self, command: str) -> None:
-        """Prepare a command.
-
-        Args:
-            command: As for a shell, but nothing is expanded save ``{path}``, ``{score}`` and
-                ``{decision}``.
-
-        Raises:
-            ConfigError: it cannot be parsed, or there is no such program.
-        """
-        try:
-            self.words = shlex.split(command)
-        except ValueError as error:
-            raise ConfigError(f"--on-ng {command!r}: {error}") from None
-        if not self.words or shutil.which(self.words[0]) is None:
-            raise ConfigError(f"--on-ng {command!r}: no such program; needed is PROGRAM ARGUMENTS")
-
-    def run(self, *, path: str, score: float, decision: str) -> str:
-        """Run it and wait.
-
-        Returns:
-            ``done``, or what went wrong; never an error, because watching goes on.
-        """
-        values = {"{path}": path, "{score}": f"{score:.6f}", "{decision}": decision}
-        words = [_filled(word, values) for word in self.words]
-        try:
-            code = subprocess.run(
-                words, check=False, stdin=subprocess.DEVNULL, timeout=HOOK_SECONDS
-            ).returncode
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            return f"failed ({error})"
-        return "done" if code == 0 else f"exit code {code}"
-
-
-def _filled(word: str, values: Mapping[str, str]) -> str:
-    """Placeholders replaced once: a path that looks like one stays as it is."""
-    for name, value in values.items():
-        head, found, tail = word.partition(name)
-        if found:
-            return _filled(head, values) + value + _filled(tail, values)
-    return word
+    def _leave_out(self, arrival: Arrival, error: FAPromptError) -> None:
+        if state_of(arrival.path) not in {arrival.state, None}:
+            return  # written to again: it comes when it stands still
+        row = {
+            "time": self.clock().isoformat(timespec="milliseconds"),
+            "path": arrival.path,
+            "error": str(error),
+        }
+        self.log.add_error(row | state_columns(arrival.state))
+        self.left_out(error)
