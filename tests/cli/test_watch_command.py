@@ -22,7 +22,7 @@ from faprompt.cli import options
 from faprompt.cli.main import load_commands
 
 SOURCES = Path(__file__).parents[2] / "src"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

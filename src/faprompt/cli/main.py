@@ -26,9 +26,7 @@ COMMANDS = (
     "verify",
     "export",
     "serve",
-    "watch",
     "pretrain",
-    "datasets",
 )
 """Modules of this folder, in the order of ``faprompt --help``. Each registers itself on import."""
 

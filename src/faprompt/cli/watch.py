@@ -14,6 +14,7 @@ import typer
 
 from faprompt.cli import options, predict_regions, tiling
 from faprompt.cli.app import app
+from faprompt.cli.printing import printable
 
 if TYPE_CHECKING:
     from faprompt.detection.arrivals import Ending, WatchedFolder
@@ -139,7 +140,7 @@ def use_station(model: "Detector | Runtime", station: Path | None, look: "Look")
 
     if station:
         model.use_station(station)
-    decider(model.station, look.settings())
+    decider(model.station, model.score_settings(look))
 
 
 @contextmanager
@@ -189,7 +190,7 @@ class _Run:
 
     def warn(self, text: object) -> None:
         """One line of trouble."""
-        self.errors.print(_legible(text), style="yellow", soft_wrap=True, markup=False)
+        self.errors.print(printable(text), style="yellow", soft_wrap=True, markup=False)
 
     def leave_out(self, error: "FAPromptError") -> None:
         """An image that cannot be used."""
@@ -200,7 +201,7 @@ class _Run:
         """Say what is watched."""
         self.station = station
         by = f" for {station.product}" if station else "; scores alone, as there is no --station"
-        text = _legible(f"watching {name}{by} (Ctrl+C ends)")
+        text = printable(f"watching {name}{by} (Ctrl+C ends)")
         self.errors.print(text, soft_wrap=True, markup=False)
 
     def show(self, rows: "Iterable[Row]") -> None:
@@ -226,13 +227,14 @@ class _Run:
         else:
             line.append(f"{row['image_score']:.4f}")
         name = f"{row['source']} #{row['frame']}" if "frame" in row else row["path"]
-        self.console.print(line.append(f"  {_legible(name)}"), soft_wrap=True)
+        self.console.print(line.append(f"  {printable(name)}"), soft_wrap=True)
 
     def report(self, out: Path) -> None:
         """The summary."""
         parts = [f"{len(self.scores)} images in {time.monotonic() - self.started:.0f} s"]
         if self.station:
             parts.append(", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in COLOURS))
+            self._drift(self.station)
         if self.left_out:
             parts.append(f"{self.left_out} left out")
         if self.failed_hooks:
@@ -240,7 +242,9 @@ class _Run:
         self.console.print("; ".join(parts), soft_wrap=True)
         self.console.print(f"log: {options.shown(out)}", soft_wrap=True, markup=False)
 
+    def _drift(self, station: "Station") -> None:
+        """Say so when the scores do not look like those of the calibration."""
+        from faprompt.detection.drift import FEW, measure_drift
 
-def _legible(text: object) -> str:
-    """A text as it can be printed: names of files need not be UTF-8."""
-    return str(text).encode(errors="backslashreplace").decode()
+        if len(self.scores) >= FEW and (drift := measure_drift(station, self.scores)).warns:
+            self.warn(f"drift: {drift}")

@@ -20,9 +20,9 @@ from typing import Any
 from PIL import Image
 
 from faprompt.detection.arrivals import Arrival, State
-from faprompt.detection.outputs import Row, append_row, free_name, save_image
+from faprompt.detection.outputs import Row, free_name, save_image
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import refuse_foreign, write_text
+from faprompt.files import append_line, refuse_foreign, write_text
 
 RECORD = "watch.json"
 ROWS = "predictions.jsonl"
@@ -64,7 +64,7 @@ class WatchLog:
             OutputError: the disk is full or the folder cannot be written.
         """
         self._begin()
-        append_row(self.folder / ROWS, row)
+        append_line(self.folder / ROWS, row)
         self._remember(row)
 
     def add_error(self, row: Row) -> None:
@@ -74,7 +74,7 @@ class WatchLog:
             OutputError: the disk is full or the folder cannot be written.
         """
         self._begin()
-        append_row(self.folder / ERRORS, row)
+        append_line(self.folder / ERRORS, row)
         self._remember(row)
 
     def keep(self, kind: str, name: PurePosixPath, image: Image.Image) -> str:
