@@ -172,7 +172,7 @@ class Worker:
         tools.metrics.finished(str(values["status"]))
         if job.item is not None and not tools.store.finish(job.item, values):
             tools.folder.remove_item(job.item)  # deleted while it was looked at
-        if job.future is not None and not job.future.done():  # nobody waits for it any more
+        if job.future is not None and not job.future.done():
             job.future.set_result(values)
 
 
