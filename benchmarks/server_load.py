@@ -18,15 +18,24 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from machine import arguments, report
 from PIL import Image
+
+from faprompt.data.images import MAX_PIXELS, open_image
+from faprompt.deploy.server.app import create_app
+from faprompt.deploy.server.desk import Desk
+from faprompt.deploy.server.models import ServedModel
+from faprompt.deploy.server.serving import address, bind, serve
+from faprompt.detection.prediction import Prediction
+from faprompt.errors import FAPromptError
 
 API = "/api/v1"
 KIND = "multipart/form-data; boundary=b"
@@ -208,11 +217,55 @@ def tally(url: str, batch: str, images: int) -> dict[str, int]:
     }
 
 
+class StandIn:
+    """A model that costs next to nothing: what is measured is the service."""
+
+    def predict(
+        self,
+        source: Iterable[Any],
+        *,
+        max_pixels: int = MAX_PIXELS,
+        on_error: Callable[[Any, FAPromptError], None] | None = None,
+        **_: Any,
+    ) -> Iterator[Prediction]:
+        """The map is the grey value."""
+        for path in source:
+            try:
+                image = open_image(path, max_pixels)
+            except FAPromptError as error:
+                if on_error is None:
+                    raise
+                on_error(path, error)
+                continue
+            values = np.asarray(image.convert("L"), dtype=np.float32) / np.float32(256)
+            yield Prediction(
+                image_score=float(values.max()),
+                anomaly_map=values,
+                path=str(path),
+                milliseconds=0.0,
+                image=image,
+                colour_limits=(0.999, 1.0),
+            )
+
+
+def serve_stand_in(folder: str) -> None:
+    """What `faprompt serve` does, with the stand-in."""
+    identity = {"model_sha256": "0" * 64, "backbone": "", "precision": "", "input_size": 64}
+    model = ServedModel(
+        name="stand-in", sha256="0" * 64, identity=identity, batch_size=4, predictor=StandIn()
+    )
+    made, bound = Desk(Path(folder), [model]), bind("127.0.0.1", 0)
+    where = address(bound)
+    serve(create_app(made), bound, made.limits, ready=lambda: print(f"at - {where}", flush=True))
+
+
 @contextmanager
-def desk(folder: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def desk(folder: str, *, stand_in: bool = False) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """A desk that is ready: its address and process."""
     code = "from faprompt.cli.main import main; main()"
     command = [sys.executable, "-c", code, "serve", "--port", "0", "--desk", folder]
+    if stand_in:
+        command = [sys.executable, __file__, "--serve", folder]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -232,9 +285,9 @@ def new_batch(url: str) -> str:
 def killed(folder: str, *, clients: int, images: int) -> dict[str, int]:
     """Upload, kill the service in the middle, start it again, and count."""
     now_at: list[str] = []
-    with desk(folder) as (address, process):
-        now_at.append(address)
-        batch = new_batch(address)
+    with desk(folder) as (url, process):
+        now_at.append(url)
+        batch = new_batch(url)
         sending = threading.Thread(
             target=lambda: uploading(lambda: now_at[-1], batch, clients=clients, images=images)
         )
@@ -242,14 +295,14 @@ def killed(folder: str, *, clients: int, images: int) -> dict[str, int]:
         counts: dict[str, int] = {}
         while sum(counts.values()) <= images // 3:
             time.sleep(0.02)
-            counts = Client(address).json("GET", f"{API}/batches/{batch}")["counts"]
+            counts = Client(url).json("GET", f"{API}/batches/{batch}")["counts"]
         process.send_signal(signal.SIGKILL)
         process.wait()
-    with desk(folder) as (address, _):
-        now_at.append(address)
+    with desk(folder) as (url, _):
+        now_at.append(url)
         sending.join()
         return {"clients": clients, "killed after": sum(counts.values())} | tally(
-            address, batch, images
+            url, batch, images
         )
 
 
@@ -258,16 +311,25 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--requests", type=int, default=9999, help="in all, over all rounds")
     parser.add_argument("--images", type=int, default=600, help="uploaded around the kill")
+    parser.add_argument("--stand-in", action="store_true", help="a model that costs nothing")
+    parser.add_argument("--serve", metavar="FOLDER", help="be the service with the stand-in")
     options = parser.parse_args()
     rows = []
-    with tempfile.TemporaryDirectory() as name, desk(f"{name}/desk") as (url, _):
+    if options.serve:
+        serve_stand_in(options.serve)
+        return
+    with (
+        tempfile.TemporaryDirectory() as name,
+        desk(f"{name}/desk", stand_in=options.stand_in) as (url, _),
+    ):
         each = options.requests // len(CLIENTS)
         scoring(url, clients=8, requests=min(100, each), first=10**6)  # not counted
         for number, clients in enumerate(CLIENTS):
             made = scoring(url, clients=clients, requests=each, first=number * each)
             rows.append(made.row(clients))
             print(rows[-1], flush=True)
-    report("the desk under load, 64 x 64 pixels, tiny", rows, options.json)
+    what = "a model that costs nothing" if options.stand_in else "tiny"
+    report(f"the desk under load, 64 x 64 pixels, {what}", rows, options.json)
     with tempfile.TemporaryDirectory() as name:
         after = killed(f"{name}/desk", clients=8, images=options.images)
     print(f"after SIGKILL and a new start: {after}")

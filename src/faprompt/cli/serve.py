@@ -41,6 +41,7 @@ def serve(
     station: Stations = None,
     api_key_file: KeyFile = None,
     open_: Open = False,
+    weights: options.Weights = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
@@ -79,7 +80,10 @@ def serve(
     key = read_key(api_key_file)
     _check_exposure(host, key)
     bound = bind(host, port)
-    loaded = [load_model(name, device=device, precision=precision) for name in model or ["tiny"]]
+    loaded = [
+        load_model(name, weights=weights, device=device, precision=precision)
+        for name in model or ["tiny"]
+    ]
     url = address(bound)
 
     def ready() -> None:

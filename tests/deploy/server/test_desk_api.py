@@ -218,17 +218,18 @@ def test_deleting_removes_pictures_that_nobody_else_has(client: TestClient, tmp_
     assert not [p for p in (desk / "images").rglob("*") if p.is_file()]
 
 
-def test_deleting_a_batch_at_the_model_leaves_nothing(
-    client: TestClient, model: GreyModel, tmp_path: Path
-) -> None:
-    batch = new_batch(client)
-    model.gate.clear()
-    send(client, batch, ("a.png", png(1)))
-    model.busy.wait(20)
-    client.delete(f"{API}/batches/{batch}")
-    model.gate.set()
-    client.post(f"{API}/score", files={"file": ("next.png", png(2))})
-    left = [p for p in (tmp_path / "desk").rglob("*") if p.is_file()]
+def test_deleting_a_batch_at_the_model_leaves_nothing(tmp_path: Path) -> None:
+    class Deleting(GreyModel):
+        def predict(self, source: Any, **options: Any) -> Iterator[Any]:
+            for one in super().predict(source, **options):
+                client.delete(f"{API}/batches/{batch}")
+                yield one
+
+    with client_of(tmp_path / "desk", served(Deleting())) as client:
+        batch = new_batch(client)
+        send(client, batch, ("a.png", png(1)))
+        client.post(f"{API}/score", files={"file": ("next.png", png(2))})
+        left = [p for p in (tmp_path / "desk").rglob("*") if p.is_file()]
     assert {p.name.split(".")[0] for p in left} == {"desk"}
 
 

@@ -62,6 +62,14 @@ def test_json_lines_are_the_items_of_the_api(desk: Any) -> None:
         schemas.Item.model_validate(line)
 
 
+def test_labels_come_with_scores_and_origin(desk: Any) -> None:
+    (row,) = csv.DictReader(io.StringIO(export(desk, "labels")))
+    assert (row["label"], row["picked"], row["image"]) == ("ng", "uncertain", "<b>.png")
+    assert float(row["image_score"]) == float(row["peak"]) == pytest.approx(250 / 255)
+    assert (row["model_sha256"], row["station_sha256"]) == ("a" * 64, "")
+    assert len(row["sha256"]) == 64
+
+
 def test_coco_is_read_by_its_own_tools(
     desk: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from faprompt.deploy.server import uploads
 from faprompt.deploy.server.keys import COOKIE, Keys, read_key
 from faprompt.deploy.server.names import display_name, download_name
 from faprompt.errors import ConfigError
@@ -208,6 +209,27 @@ def test_a_body_that_ends_early_keeps_what_was_complete(client: TestClient) -> N
     reply = client.post(f"{API}/batches/{batch}/images", **whole)
     assert reply.status_code == 400
     assert [item["name"] for item in finished_items(client, batch)] == ["a"]
+
+
+def test_files_in_many_pieces_are_whole_or_leave_nothing(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "BUFFER", 50)
+    batch = new_batch(client)
+    whole = multipart(('form-data; name="files"; filename="a"', png(3)))
+    content = whole["content"]
+
+    def pieces(end: int) -> Iterator[bytes]:
+        for start in range(0, end, 7):
+            yield content[start : min(start + 7, end)]
+
+    path = f"{API}/batches/{batch}/images"
+    cut = client.post(path, content=pieces(len(content) - 20), headers=whole["headers"])
+    assert cut.status_code == 400
+    assert not list((tmp_path / "desk" / "incoming").iterdir())
+    client.post(path, content=pieces(len(content)), headers=whole["headers"])
+    (item,) = finished_items(client, batch)
+    assert client.get(f"{API}/items/{item['id']}/image?size=full").content == png(3)
 
 
 def test_without_the_key_nothing_is_told_but_that_the_service_lives(locked: TestClient) -> None:

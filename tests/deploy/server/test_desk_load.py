@@ -9,6 +9,9 @@ import pytest
 from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served, until
 from fastapi.testclient import TestClient
 
+from faprompt.deploy.server.store import Store
+from faprompt.errors import OutputError
+
 
 @pytest.fixture
 def model() -> GreyModel:
@@ -56,6 +59,51 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
         f"{n}.png" for n in range(4)
     ]
     assert send(client, batch, ("4.png", png(4))).status_code == 202
+
+
+def test_too_many_requests_at_once_are_refused(tmp_path: Path, model: GreyModel) -> None:
+    with client_of(tmp_path, served(model), requests=2, batch_size=1) as client:
+        desk = client.app.state.desk  # type: ignore[attr-defined]
+        answers: list[Any] = []
+
+        def ask() -> None:
+            answers.append(client.post(f"{API}/score", files={"file": ("a.png", png(1))}))
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in asking:
+            thread.start()
+        until(lambda: model.busy.is_set() and len(desk.queue) == 1, "two requests under way")
+        refused = client.get(f"{API}/health")
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
+        assert "content-security-policy" in refused.headers
+        model.gate.set()
+        for thread in asking:
+            thread.join(20)
+        assert [reply.status_code for reply in answers] == [200, 200]
+        assert client.get(f"{API}/health").status_code == 200
+
+
+def test_a_disk_that_fills_up_is_told_and_the_image_scored_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> bool:
+        raise OutputError("desk.sqlite: cannot be written (database or disk is full)")
+
+    with client_of(tmp_path, served(GreyModel())) as client:
+        batch = new_batch(client)
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "finish", full)
+            reply = client.post(
+                f"{API}/score", files={"file": ("a.png", png(51))}, data={"batch": batch}
+            )
+        assert reply.status_code == 507
+        assert "disk is full" in reply.json()["error"]["message"]
+        again = client.post(f"{API}/score", files={"file": ("b.png", png(1))})
+        assert again.status_code == 200
+    with client_of(tmp_path, served(GreyModel())) as client:
+        (item,) = finished_items(client, batch)
+    assert item["image_score"] == pytest.approx(0.2)
 
 
 def test_one_image_does_not_wait_for_a_large_batch(client: TestClient, model: GreyModel) -> None:

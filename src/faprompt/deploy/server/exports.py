@@ -1,10 +1,10 @@
-"""A batch as a file: CSV, JSON lines, COCO, or one HTML page. Texts are made row by row."""
+"""A batch as a file: CSV, labels, JSON lines, COCO, or one HTML page. Texts are made row by row."""
 
 import csv
 import heapq
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from PIL import Image
 from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.render import Renderer
 from faprompt.deploy.server.replies import item_reply
+from faprompt.deploy.server.stations import Stations
 from faprompt.detection.page import Card, Page, Picture, render_page
 from faprompt.detection.region_files import CATEGORY, coco_region
 from faprompt.errors import DataError
@@ -35,6 +36,11 @@ COLUMNS = (
     "station",
     "id",
 )
+LABEL_COLUMNS = (
+    *("label", "image", "picked", "decision", "margin", "image_score", "peak", "path"),
+    *("sha256", "model_sha256", "station_sha256"),
+)
+"""Of the labels.csv of a review."""
 MOST_CARDS = 200
 """Images of a page: with their pictures within, it has to be opened by a browser."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,17 +55,52 @@ class Export:
 
     ending: str
     media_type: str
-    write: Callable[[Row, Rows, Renderer], Iterator[str]]
-    """Batch, its items in their order, and who draws, to pieces of text."""
+    write: "Callable[[Row, Rows, Sources], Iterator[str]]"
+    """Batch, its items in their order, and what else is needed, to pieces of text."""
 
 
-def _csv(_: Row, items: Rows, __: Renderer) -> Iterator[str]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """Where an export takes what rows do not hold."""
+
+    renderer: Renderer
+    stations: Stations
+
+
+def _csv(_: Row, items: Rows, __: Sources) -> Iterator[str]:
+    return _table(COLUMNS, (item | {"regions": len(item["regions"])} for item in items))
+
+
+def _labels(_: Row, items: Rows, sources: Sources) -> Iterator[str]:
+    """Labels as ``faprompt review`` reads them, to recalibrate a station.
+
+    What people label on a desk is no fair sample of what is to come: all of it counts as picked
+    because it was uncertain, which can raise thresholds and never lower them.
+    """
+    known = {ident: station.sha256 for ident, station in sources.stations.all()}
+    rows = (
+        item
+        | {
+            "image": item["name"],
+            "path": item["name"],
+            "picked": "uncertain",
+            "decision": item["verdict"],
+            "peak": item["pixel_max"],
+            "station_sha256": known.get(item["station"] or ""),
+        }
+        for item in items
+        if item["label"] is not None and item["status"] == "done"
+    )
+    return _table(LABEL_COLUMNS, rows)
+
+
+def _table(columns: Sequence[str], rows: Rows) -> Iterator[str]:
+    """CSV in pieces; an empty value is None."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for item in items:
-        values = item | {"regions": len(item["regions"])}
-        writer.writerow([_cell(values[name]) for name in COLUMNS])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row[name]) for name in columns])
         yield text.getvalue()
         text.seek(0)
         text.truncate()
@@ -70,12 +111,12 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _jsonl(_: Row, items: Rows, __: Renderer) -> Iterator[str]:
+def _jsonl(_: Row, items: Rows, __: Sources) -> Iterator[str]:
     for item in items:
         yield item_reply(item).model_dump_json() + "\n"
 
 
-def _coco(batch: Row, items: Rows, _: Renderer) -> Iterator[str]:
+def _coco(batch: Row, items: Rows, _: Sources) -> Iterator[str]:
     """Regions as annotations of one category; scores are peaks of the map."""
     images: list[Row] = []
     annotations: list[Row] = []
@@ -102,7 +143,7 @@ def _coco(batch: Row, items: Rows, _: Renderer) -> Iterator[str]:
     )
 
 
-def _html(batch: Row, items: Rows, renderer: Renderer) -> Iterator[str]:
+def _html(batch: Row, items: Rows, sources: Sources) -> Iterator[str]:
     done = [item for item in items if item["status"] == "done"]
     shown = heapq.nlargest(MOST_CARDS, done, key=lambda item: item["image_score"])
     intro = [f"{len(done)} images, made {batch['created']}."]
@@ -115,7 +156,7 @@ def _html(batch: Row, items: Rows, renderer: Renderer) -> Iterator[str]:
         Page(
             title=batch["name"],
             intro=tuple(intro),
-            cards=tuple(_card(item, renderer) for item in shown),
+            cards=tuple(_card(item, sources.renderer) for item in shown),
             footer=tuple(footer),
         )
     )
@@ -146,6 +187,7 @@ def _drawn(draw: Callable[..., tuple[bytes, str]], item: Row) -> Image.Image | N
 
 EXPORTS = {
     "csv": Export(ending=".csv", media_type="text/csv", write=_csv),
+    "labels": Export(ending=".labels.csv", media_type="text/csv", write=_labels),
     "jsonl": Export(ending=".jsonl", media_type="application/jsonl", write=_jsonl),
     "coco": Export(ending=".coco.json", media_type="application/json", write=_coco),
     "html": Export(ending=".html", media_type="text/html", write=_html),

@@ -68,13 +68,15 @@ class DeskFolder:
         return Path(name)
 
     def keep(self, arrived: Path, sha256: str) -> None:
-        """Move a complete body, already on the disk, to its place.
+        """Bring a complete body to the disk, then to its place.
 
         Raises:
             OutputError: the disk is full.
         """
         place = self.image(sha256)
         try:
+            with arrived.open("rb+") as file:
+                os.fsync(file.fileno())
             place.parent.mkdir(parents=True, exist_ok=True)
             arrived.replace(place)
         except OSError as error:

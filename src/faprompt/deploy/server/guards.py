@@ -6,7 +6,6 @@ Plain ASGI, so that nothing is buffered: bodies stream through in both direction
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from faprompt.deploy.server.keys import Keys
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.metrics import Metrics
-from faprompt.deploy.server.problems import Problem, error_bytes
+from faprompt.deploy.server.problems import Problem, answer, too_busy
 
 API = "/api/v1"
 OPEN = {f"{API}/health", f"{API}/login", f"{API}/session"}
@@ -44,19 +43,12 @@ def headers_of(scope: Scope) -> Headers:
     return {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
 
 
-async def refuse(
-    send: Send, status: int, message: str, *, headers: Iterable[tuple[str, str]] = ()
-) -> None:
+async def refuse(send: Send, problem: Problem) -> None:
     """Answer with an error."""
-    body = error_bytes(status, message)
-    given = [
-        ("content-type", "application/json"),
-        ("content-length", str(len(body))),
-        *headers,
-    ]
-    raw = [(name.encode(), value.encode()) for name, value in given]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+    response = answer(problem)
+    start = {"type": "http.response.start", "status": problem.status}
+    await send({**start, "headers": response.raw_headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 class Observer:
@@ -95,24 +87,34 @@ class BodyGuard:
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app, self.limits = app, limits
+        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, as long as it keeps to the limits."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        self._running += 1
+        try:
+            await self._guard(scope, receive, send)
+        finally:
+            self._running -= 1
+
+    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         exchange = _Exchange(receive, send, self.limits, has_body=_has_body(headers))
         length = headers.get("content-length", "0")
         try:
+            if self._running > self.limits.requests:
+                raise too_busy("too many requests at once")
             if not length.isdecimal() or int(length) > self.limits.request_bytes:
                 raise too_large(self.limits)
             async with asyncio.timeout(self.limits.request_seconds):
                 await self.app(scope, exchange.receive, exchange.send)
         except Problem as problem:
-            await exchange.refuse(problem.status, problem.message)
+            await exchange.refuse(problem)
         except TimeoutError:
-            await exchange.refuse(504, "the request took too long; try again later")
+            await exchange.refuse(Problem(504, "the request took too long; try again later"))
 
 
 def too_large(limits: Limits) -> Problem:
@@ -168,11 +170,11 @@ class _Exchange:
             message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
-    async def refuse(self, status: int, message: str) -> None:
+    async def refuse(self, problem: Problem) -> None:
         """Answer with an error, or cut off an answer that has begun."""
         if self._started:
-            raise ConnectionAbortedError(message)
-        await refuse(self.send, status, message)
+            raise ConnectionAbortedError(problem.message)
+        await refuse(self.send, problem)
 
     async def _next(self) -> Message:
         message = await self._receive()
@@ -202,18 +204,16 @@ class Doorkeeper:
         # A page of elsewhere could make a browser ask: under a name of its own that leads here,
         # or by a form. Keys and the strict cookie stop that; without them this does.
         if not self.keys.needed and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-            await refuse(send, 403, "without a key only this machine is served; see --api-key-file")
+            text = "without a key only this machine is served; see --api-key-file"
+            await refuse(send, Problem(403, text))
         elif scope["method"] not in {"GET", "HEAD"} and not _same_origin(headers, host):
-            await refuse(send, 403, "requests of other sites' pages are not served")
+            await refuse(send, Problem(403, "requests of other sites' pages are not served"))
         elif self._closed(scope["path"]) and not self.keys.allow(
             headers.get("authorization", ""), headers.get("cookie", "")
         ):
-            await refuse(
-                send,
-                401,
-                "the API key is missing or wrong",
-                headers=[("www-authenticate", "Bearer")],
-            )
+            headers = {"WWW-Authenticate": "Bearer"}
+            problem = Problem(401, "the API key is missing or wrong", headers=headers)
+            await refuse(send, problem)
         else:
             await self.app(scope, receive, send)
 

@@ -22,8 +22,10 @@ class Limits(Settings):
     """Width times height of one image; a bomb is refused by its header, before it is decoded."""
     waiting: int = 1000
     """Images that wait for the model; over it the answer is 503."""
-    connections: int = 512
-    """Open connections; over it the answer is 503."""
+    requests: int = 256
+    """Requests under way at a time; over it the answer is 503."""
+    connections: int = 1024
+    """Open connections, idle ones counted; over it the answer is a bare 503."""
     request_seconds: float = 300.0
     """Whole time of a request, from its first byte to the last of its answer."""
     idle_seconds: float = 30.0

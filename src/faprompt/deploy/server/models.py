@@ -72,11 +72,20 @@ def by_id(models: Iterable[ServedModel]) -> Models:
     return found
 
 
-def load_model(name: str, *, device: str = "auto", precision: str = "auto") -> ServedModel:
+def load_model(
+    name: str, *, weights: str | None = None, device: str = "auto", precision: str = "auto"
+) -> ServedModel:
     """Load ``tiny``, a checkpoint, or a folder written by ``faprompt export``.
+
+    Args:
+        name: As ``--model``.
+        weights: Of the backbone; an exported model has its own.
+        device: See ``Detector.load``.
+        precision: See ``Detector.load``.
 
     Raises:
         CheckpointError: there is no such model, or it is damaged.
+        WeightsError: the backbone's weights are missing.
     """
     from faprompt.runtime.description import RECORD
 
@@ -85,7 +94,7 @@ def load_model(name: str, *, device: str = "auto", precision: str = "auto") -> S
         return _exported(folder, device="cpu" if device == "auto" else device)
     from faprompt.detection.detector import Detector
 
-    detector = Detector.load(name, device=device, precision=precision)
+    detector = Detector.load(name, weights=weights, device=device, precision=precision)
     return ServedModel(
         name=Path(name).name,
         sha256=detector.checksum,

@@ -1,6 +1,5 @@
 """Errors as answers: ``{"error": {"status", "message", "input"}}``, whatever went wrong."""
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -41,13 +40,10 @@ def not_found(kind: str) -> Problem:
     return Problem(404, f"no such {kind}")
 
 
-def too_busy() -> Problem:
-    """The queue is full."""
-    return Problem(
-        503,
-        "the queue is full; try again shortly",
-        headers={"Retry-After": str(RETRY_SECONDS)},
-    )
+def too_busy(reason: str = "the queue is full") -> Problem:
+    """No place just now."""
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return Problem(503, f"{reason}; try again shortly", headers=headers)
 
 
 def content(status: int, message: str, about: str | None = None) -> dict[str, Any]:
@@ -55,7 +51,7 @@ def content(status: int, message: str, about: str | None = None) -> dict[str, An
     return {"error": {"status": status, "message": message, "input": about}}
 
 
-def answer(problem: Problem) -> Response:
+def answer(problem: Problem) -> JSONResponse:
     """A problem as a response."""
     body = content(problem.status, problem.message, problem.about)
     return JSONResponse(body, problem.status, headers=problem.headers)
@@ -93,8 +89,3 @@ def install(app: FastAPI) -> None:
     async def _fault(request: Request, error: Exception) -> Response:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return answer(Problem(500, "a fault of the service; its log says more"))
-
-
-def error_bytes(status: int, message: str) -> bytes:
-    """The body of an error for those who answer before the application does."""
-    return json.dumps(content(status, message)).encode()

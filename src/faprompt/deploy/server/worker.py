@@ -23,6 +23,9 @@ from faprompt.errors import DataError, FAPromptError
 
 logger = logging.getLogger(__name__)
 
+READERS = 2
+"""Threads that decode the images of a group beside the model."""
+
 Values = dict[str, Any]
 Judge = Callable[[Prediction, str | None], Values]
 """What a station (by id) makes of a prediction: verdict, margin, regions."""
@@ -78,8 +81,12 @@ class Worker:
         ):
             try:
                 self._score(group)
-            except Exception:  # the thread outlives whatever one group does to it
+            except Exception as error:  # the thread outlives whatever one group does to it
+                # A full disk, above all: items stay "running" and are scored at the next start.
                 logger.exception("a group of %d images failed", len(group))
+                for future in (job.future for job in group if job.future is not None):
+                    if not future.done():
+                        future.set_exception(error)
 
     def _score(self, group: Sequence[Job]) -> None:
         wanted = self._started(group)
@@ -128,6 +135,7 @@ class Worker:
         stream = model.predictor.predict(
             [job.path for job in group],
             batch_size=len(group),
+            workers=READERS if len(group) > 1 else 0,
             look=look_of(group[0].tile),
             max_pixels=tools.limits.pixels,
             on_error=lambda path, error: failed.setdefault(str(path), error),

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from faprompt.deploy.server import schemas
 from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.desk import Desk, DeskHere
-from faprompt.deploy.server.exports import EXPORTS
+from faprompt.deploy.server.exports import EXPORTS, Sources
 from faprompt.deploy.server.intake import measure
 from faprompt.deploy.server.names import download_name
 from faprompt.deploy.server.problems import RETRY_SECONDS, too_busy
@@ -40,7 +40,7 @@ MULTIPART = {
 EXPORTED: dict[int | str, dict[str, Any]] = {
     200: {"content": {made.media_type: {} for made in EXPORTS.values()}}
 }
-Form = Annotated[Literal["csv", "jsonl", "coco", "html"], Query(alias="format")]
+Form = Annotated[Literal["csv", "labels", "jsonl", "coco", "html"], Query(alias="format")]
 After = Annotated[int, Query(ge=0, le=2**62, description="The last change number that was seen.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Polygons = Annotated[bool, Query(description="With the outlines of regions.")]
@@ -181,11 +181,12 @@ def compare(
 
 @router.get("/{batch}/export", response_class=Response, responses=EXPORTED)
 def export(batch: str, desk: DeskHere, form: Form) -> StreamingResponse:
-    """Download a batch: csv, jsonl, coco (regions as annotations), or one HTML page."""
+    """Download a batch: csv, labels (for `faprompt review`), jsonl, coco, or one HTML page."""
     row, made = desk.batch(batch), EXPORTS[form]
     name = download_name(row["name"], made.ending)
+    sources = Sources(renderer=desk.renderer, stations=desk.stations)
     return StreamingResponse(
-        made.write(row, desk.store.items(batch), desk.renderer),
+        made.write(row, desk.store.items(batch), sources),
         media_type=made.media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
