@@ -153,6 +153,21 @@ def test_a_request_over_its_time_is_answered_and_its_image_not_scored(
     assert not list((tmp_path / "incoming").iterdir())
 
 
+def test_an_image_of_a_batch_is_scored_though_nobody_waits_for_the_answer(
+    tmp_path: Path, model: GreyModel
+) -> None:
+    with client_of(tmp_path, served(model), request_seconds=0.3, batch_size=1) as client:
+        batch = new_batch(client)
+        send(client, batch, ("held.png", png(0)))
+        assert model.busy.wait(20)
+        late = {"file": ("late.png", png(51))}
+        reply = client.post(f"{API}/score", files=late, data={"batch": batch})
+        assert reply.status_code == 504
+        model.gate.set()
+        items = finished_items(client, batch)
+    assert [item["status"] for item in items] == ["done", "done"]
+
+
 def test_stopping_answers_who_still_waits(tmp_path: Path, model: GreyModel) -> None:
     answers: list[Any] = []
     with client_of(tmp_path, served(model), batch_size=1) as client:

@@ -106,11 +106,10 @@ class Worker:
         waiting = self._tools.store.start(rows) if rows else set()
         wanted = []
         for job in group:
-            if job.future is not None and not job.future.set_running_or_notify_cancel():
-                continue
-            if job.item is None or job.item in waiting:
+            heard = job.future is None or job.future.set_running_or_notify_cancel()
+            if job.item in waiting or (job.item is None and heard):
                 wanted.append(job)
-            elif job.future is not None:
+            elif job.future is not None and heard:
                 job.future.set_exception(DataError("cancelled"))
         return wanted
 
@@ -173,7 +172,7 @@ class Worker:
         tools.metrics.finished(str(values["status"]))
         if job.item is not None and not tools.store.finish(job.item, values):
             tools.folder.remove_item(job.item)  # deleted while it was looked at
-        if job.future is not None:
+        if job.future is not None and not job.future.done():
             job.future.set_result(values)
 
 
