@@ -99,4 +99,4 @@ def test_int8_needs_a_station_of_its_own(tmp_path: Path) -> None:
     options = ("--precision", "int8", "--calibrate", tmp_path, "--station", tmp_path / "s.json")
     result = run("--out", tmp_path / "out", *options)
     assert isinstance(result.exception, StationError)
-    assert "calibrated in float32, used in int8" in str(result.exception)
+    assert "calibrated in fp32, used in int8" in str(result.exception)

@@ -225,7 +225,7 @@ def test_changed_and_missing_images_are_left_out_of_a_review(tmp_path: Path) -> 
     )
     assert count == 0
     assert any("has changed since it was predicted" in text for text in told)
-    assert any("gone.png: cannot be read" in text for text in told)
+    assert any("gone.png: not found" in text for text in told)
 
 
 def test_labels_are_never_overwritten(review: Path) -> None:

@@ -43,6 +43,7 @@ from faprompt.detection.regions import find_regions
 runtime = Runtime.load(sys.argv[1], threads=1)
 prediction = runtime.predict(sys.argv[2])
 prediction.overlay()
+runtime.station = None  # if there is one, it was calibrated on all of each image
 look = Look(areas=Areas.parse(["0,0 9,0 9,9 0,9"]), responses=True)
 masked = runtime.predict(sys.argv[2], look=look)
 (region,) = find_regions(masked.anomaly_map, 1e-6, responses=masked.responses)
