@@ -357,7 +357,8 @@ def description(data: bytes, folder: Path) -> None:
 def description_seeds() -> list[bytes]:
     """One that is read."""
     values = {
-        "format": "faprompt-export", "format_version": FORMAT_VERSION, "form": "onnx", "precision": "fp32",
+        "format": "faprompt-export", "format_version": FORMAT_VERSION, "form": "onnx",
+        "precision": "fp32",
         "input_size": 8, "mean": [0, 0, 0], "std": [1, 1, 1], "colour_limits": [0, 1],
         "blur_sigma": 2.0, "checkpoint_sha256": "0", "backbone": "nano", "backbone_checksum": "0",
         "files": {"model.onnx": "0"}, "versions": {}, "parity": {},
