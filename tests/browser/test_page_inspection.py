@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from desks import GreyModel, served
+from desks import GreyModel, served, until
 from pages import (
     EXAMPLES,
     Opener,
@@ -168,11 +168,7 @@ def test_labels_by_keyboard_reach_the_server(open_page: Opener) -> None:
         found = sorted(items(page, batch), key=lambda item: -item["image_score"])
         return [item["label"] for item in found]
 
-    for _ in range(50):
-        if labels() == ["ng", "ok", None, None]:
-            break
-        page.wait_for_timeout(50)
-    assert labels() == ["ng", "ok", None, None]
+    until(lambda: labels() == ["ng", "ok", None, None], "all four labels at the server")
     page.keyboard.press("Control+a")
     expect(page.locator("#selection")).to_contain_text("4 images selected")
     page.locator("#selection").get_by_role("button", name="OK").click()

@@ -22,7 +22,7 @@ LIMITS = (0.4, 0.6)  # of the model whose map is the grey value
 
 
 def ramp() -> NDArray[np.uint8]:
-    """Grey values 60 to 100 from left to right, a bright square and one that is coloured in part."""
+    """Grey values 60 to 100 from left to right, a bright square, one that is coloured in part."""
     values = np.tile(np.linspace(60, 100, SIZE[0]), (SIZE[1], 1))
     values[10:20, 12:24] = 250
     values[40:44, 70:80] = np.linspace(106, 150, 10)

@@ -30,7 +30,7 @@ export class Card {
     this.flag = el("span", { class: "flag" });
     this.verdict = el("span", { class: "verdict" });
     this.score = el("span", { class: "score" });
-    this.name = el("span", { class: "name" });
+    this.name = el("bdi"); // cut off at its beginning: names differ at the end
     this.node = el(
       "div",
       { class: "card", role: "option", id: `card-${id}`, data: { id } },
@@ -40,7 +40,7 @@ export class Card {
         "div",
         { class: "caption" },
         el("div", { class: "line" }, this.score, this.verdict),
-        this.name,
+        el("span", { class: "name" }, this.name),
       ),
     );
     this.image.addEventListener("load", () => this.box.classList.add("loaded"));

@@ -6,7 +6,8 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Make an element: `el("p", {class: "soft", onclick: f, data: {id: 1}}, "text", child)`.
- * An attribute that is null, undefined or false is left out; true is an empty attribute.
+ * An attribute that is null, undefined or false is left out; true is an empty attribute, but
+ * `aria-` ones say "true".
  */
 export function el(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
@@ -22,7 +23,8 @@ function filled(node, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name in SPECIAL) SPECIAL[name](node, value);
-    else node.setAttribute(name, value === true ? "" : value);
+    else if (value === true && !name.startsWith("aria-")) node.setAttribute(name, "");
+    else node.setAttribute(name, value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return node;

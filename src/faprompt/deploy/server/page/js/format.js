@@ -12,7 +12,7 @@ export function plural(n, word, many = `${word}s`) {
 /** A rate in [0, 1] as percent with as many digits as it needs. */
 export function percent(rate) {
   const value = rate * 100;
-  return `${Number(value.toPrecision(value >= 10 ? 3 : 2))} %`;
+  return `${Number(value.toPrecision(value >= 10 ? 3 : 2))}\u00a0%`; // never broken before the sign
 }
 
 /** Seconds left, roughly. */

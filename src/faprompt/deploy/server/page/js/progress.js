@@ -34,16 +34,21 @@ const saying = throttled(() => {
   if (!$("progress").hidden) say(text.textContent);
 }, 10000);
 
-/** Sent images that the list of the batch does not have yet would be missed for a moment. */
-const unlisted = () => upload.ids.filter((id) => !store.items.has(id)).length;
+/** Images by status as the page has them: the server's counts are of another moment. */
+function listed() {
+  const counts = { waiting: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
+  for (const { status } of store.items.values()) counts[status] += 1;
+  return counts;
+}
 
 function figures() {
-  const counts = store.batch?.counts;
-  if (!counts) return null;
+  if (!store.batch) return null;
   const own = upload?.batch === store.batch.id;
   const active = own && upload.active;
-  const coming = (active ? upload.files.length - upload.sent : 0) + (own ? unlisted() : 0);
-  const left = counts.waiting + counts.running + coming;
+  const counts = own ? listed() : store.batch.counts;
+  const unsent = active ? upload.files.length - upload.sent : 0;
+  const unlisted = own ? upload.ids.filter((id) => !store.items.has(id)).length : 0;
+  const left = counts.waiting + counts.running + unsent + unlisted;
   const all = left + counts.done + counts.failed;
   return { counts, active, left, all, rate: store.batch.images_per_second };
 }
