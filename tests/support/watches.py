@@ -48,6 +48,9 @@ class Watched:
         self.asked: list[Any] = []
         """What came, stream by stream."""
 
+    def score_settings(self, _: object) -> dict[str, Any]:
+        return {}
+
     def predict(
         self, source: Any, *, batch_size: int | None = None, on_error: Any = None, **_: Any
     ) -> Any:
