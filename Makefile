@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test lint check clean
+.PHONY: demo test ray lint check clean
 
 .venv/runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -25,6 +25,14 @@ demo: .venv/runtime
 
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+.venv/ray: .venv/dev
+	$(INSTALL) -e '.[ray]'
+	touch $@
+
+# A real cluster of two nodes whose workers and drivers are killed; fails where Ray is missing.
+ray: .venv/ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ray tests/scale
 
 lint: .venv/dev
 	$(BIN)/ruff check .

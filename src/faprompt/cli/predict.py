@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options
+from faprompt.cli import options, scaled
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 Paths = Annotated[
     list[str],
-    typer.Argument(help="Image files, folders, globs, or - for a list on standard input."),
+    typer.Argument(
+        help="Image files, folders, globs, or - for a list on standard input; "
+        "with --engine also URLs and Parquet manifests."
+    ),
 ]
-Out = Annotated[Path, typer.Option(help="Folder for heat maps and tables.")]
-Maps = Annotated[bool, typer.Option("--maps/--no-maps", help="Heat maps, or scores alone.")]
+Out = Annotated[str, typer.Option(help="Folder for heat maps and tables; with --engine or a URL.")]
+Maps = Annotated[
+    bool | None,
+    typer.Option("--maps/--no-maps", help="Heat maps, or scores alone (default with --engine)."),
+]
 MapFormat = Annotated[str, typer.Option(help="png or jpg.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Largest width x height that is decoded.")]
 
@@ -31,9 +37,9 @@ SHOWN = 20  # rows of the table
 @app.command()
 def predict(
     paths: Paths,
-    out: Out = Path("predictions"),
+    out: Out = "predictions",
     model: options.Model = "tiny",
-    maps: Maps = True,
+    maps: Maps = None,
     map_format: MapFormat = "png",
     max_pixels: MaxPixels = 178_956_970,
     weights: options.Weights = None,
@@ -41,14 +47,29 @@ def predict(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    engine: scaled.EngineName = None,
+    shard_size: scaled.ShardSize = scaled.SHARD_SIZE,
+    actors: scaled.Actors = None,
+    cpus: scaled.Cpus = 1,
+    gpus: scaled.Gpus = None,
+    address: scaled.Address = None,
+    retry_errors: scaled.RetryErrors = False,
 ) -> None:
     """Find and locate anomalies: a score and a heat map per image.
 
     Example: faprompt predict ./photos --out results
     """
+    if engine is not None:
+        cluster = scaled.Cluster(engine, actors=actors, cpus=cpus, gpus=gpus, address=address)
+        model_options = scaled.ModelOptions(model, weights, device, precision)
+        reading = scaled.Reading(batch_size, workers, max_pixels, map_format if maps else None)
+        request = scaled.Request(paths, out, shard_size, retry_errors)
+        scaled.predict(cluster, model_options, reading, request)
+        return
     from faprompt.data.listing import list_images
 
-    listed = list_images(paths, _standard_input(), exclude=out)
+    place = Path(out)
+    listed = list_images(paths, _standard_input(), exclude=place)
     from faprompt.detection.detector import Detector
     from faprompt.detection.outputs import PredictionFolder
 
@@ -59,7 +80,9 @@ def predict(
         "backbone": detector.header.backbone,
         "precision": str(detector.backbone.clip.logit_scale.dtype).removeprefix("torch."),
     }
-    folder = PredictionFolder.open(out, settings, map_format=map_format if maps else None)
+    folder = PredictionFolder.open(
+        place, settings, map_format=None if maps is False else map_format
+    )
     run = _Run(detector, folder, listed, max_pixels=max_pixels)
     try:
         run.go(batch_size, workers)

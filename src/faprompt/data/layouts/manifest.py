@@ -35,6 +35,8 @@ _COLUMNS = {
     "mask_rule": ("mask_rule",),
     "type": ("type", "anomaly_type", "specie_name", "defect_type", "defect"),
 }
+PATH_NAMES = _COLUMNS["path"]
+"""What the column of paths may be called."""
 _MEANING = {name: column for column, names in _COLUMNS.items() for name in names}
 _TABLES = {".csv", ".tsv"}
 _OBJECTS = {".jsonl", ".ndjson"}

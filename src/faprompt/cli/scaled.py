@@ -1,0 +1,215 @@
+"""``--engine``: the options of runs over many images, and those runs."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from faprompt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from faprompt.scale.engines import Engine
+    from faprompt.scale.model import Model
+    from faprompt.scale.run import Summary
+
+_PANEL = "Many images (docs/scale.md)"
+SHARD_SIZE = 512
+ENGINES = ("local", "ray")
+
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        help="Write Parquet shards that are made exactly once: local (this process) or ray.",
+        rich_help_panel=_PANEL,
+    ),
+]
+ShardSize = Annotated[
+    int,
+    typer.Option(min=1, help="Images per shard: the most a kill costs.", rich_help_panel=_PANEL),
+]
+Actors = Annotated[
+    int | None,
+    typer.Option(min=1, help="Workers; by default all there is room for.", rich_help_panel=_PANEL),
+]
+Cpus = Annotated[float, typer.Option(min=0.1, help="Cores of each worker.", rich_help_panel=_PANEL)]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="GPUs of each worker; by default 1 with --device cuda.", rich_help_panel=_PANEL
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        help="Of a running cluster; by default $RAY_ADDRESS, else one is started here.",
+        rich_help_panel=_PANEL,
+    ),
+]
+RetryErrors = Annotated[
+    bool,
+    typer.Option("--retry-errors", help="Do shards with bad images again.", rich_help_panel=_PANEL),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Who does the work."""
+
+    engine: str
+    actors: int | None
+    cpus: float
+    gpus: float | None
+    address: str | None
+
+    def make(self, device: str) -> "tuple[Engine, str]":
+        """The engine, and the device that its workers use.
+
+        Raises:
+            ConfigError: there is no such engine, or its cluster does not answer.
+        """
+        from faprompt.scale.engines import LocalEngine, RayEngine, connect
+
+        if self.engine not in ENGINES:
+            names = ", ".join(ENGINES)
+            raise ConfigError(f"--engine must be one of {names}, got {self.engine!r}")
+        if self.engine == "local":
+            return LocalEngine(), device
+        ray = connect(self.address)
+        if device == "auto":
+            device = "cuda" if ray.cluster_resources().get("GPU") else "cpu"
+        gpus = self.gpus if self.gpus is not None else float(device.startswith("cuda"))
+        return RayEngine(actors=self.actors, cpus=self.cpus, gpus=gpus), device
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Options that name a model."""
+
+    name: str
+    weights: str | None
+    device: str
+    precision: str
+
+    def make(self, device: str) -> "tuple[Model, dict[str, Any]]":
+        """The model for workers on ``device``, and the settings that it decides.
+
+        ``auto`` precision is decided here, so that all workers compute alike.
+        """
+        from faprompt.scale.model import describe
+
+        return describe(self.name, weights=self.weights, device=device, precision=self.precision)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How images are read and what is written of each."""
+
+    batch_size: int | None
+    workers: int
+    max_pixels: int
+    map_format: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be done and where its results go."""
+
+    paths: list[str]
+    out: str
+    shard_size: int
+    retry_errors: bool
+
+
+def predict(cluster: Cluster, model: ModelOptions, reading: Reading, request: Request) -> None:
+    """Score many images into shards; see :mod:`faprompt.scale.run`."""
+    from faprompt.detection.outputs import FORMATS
+    from faprompt.scale.predicting import Predicting
+    from faprompt.scale.run import open_run
+    from faprompt.scale.sources import list_inputs
+    from faprompt.scale.store import Store
+
+    if reading.map_format is not None and reading.map_format not in FORMATS:
+        raise ConfigError(
+            f"map format must be one of {', '.join(FORMATS)}, got {reading.map_format!r}"
+        )
+    engine, device = cluster.make(model.device)
+    loaded, facts = model.make(device)
+    store = Store(request.out)
+    settings = facts | {
+        "kind": "predict",
+        "inputs": [full_name(text) for text in request.paths],
+        "batch_size": reading.batch_size,
+        "max_pixels": reading.max_pixels,
+        "map_format": reading.map_format,
+    }
+    plan = open_run(
+        store,
+        settings,
+        lambda: ({"path": n} for n in list_inputs(request.paths, sys.stdin, exclude=store.root)),
+        shard_size=request.shard_size,
+    )
+    recipe = Predicting(
+        out=store.root,
+        plan=plan,
+        model=loaded,
+        batch_size=reading.batch_size,
+        workers=reading.workers,
+        max_pixels=reading.max_pixels,
+        map_format=reading.map_format,
+    )
+    summary = carry_out(recipe, engine, retry_errors=request.retry_errors)
+    _report(summary, store.root)
+    if summary.errors:
+        raise typer.Exit(1)
+
+
+def carry_out(recipe: Any, engine: "Engine", *, retry_errors: bool) -> "Summary":
+    """Do what is pending, with a bar of progress, and write what is told of the whole."""
+    from faprompt.scale.run import do_pending, finish, forget_errors
+    from faprompt.scale.store import Store
+
+    store, plan = Store(recipe.out), recipe.plan
+    if retry_errors:
+        forget_errors(store, plan)
+    with _progress(plan.inputs) as advance:
+        do_pending(store, plan, recipe, engine, progress=advance)
+    return finish(store, plan)
+
+
+@contextmanager
+def _progress(total: int) -> "Iterator[Callable[[int], None]]":
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("scoring", total=total)
+        yield lambda number: progress.advance(task, number)
+
+
+def full_name(text: str) -> str:
+    """What a user typed, as it is understood from any folder."""
+    from faprompt.data.remote import is_url
+
+    return text if text == "-" or is_url(text) else str(Path(text).expanduser().absolute())
+
+
+def _report(summary: "Summary", where: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("score", "image", box=None, pad_edge=False)
+    for path, score in summary.top:
+        table.add_row(f"{score:.3f}", path)
+    console = Console()
+    console.print(table)
+    left_out = f", [yellow]{summary.errors} left out (errors.jsonl)[/yellow]"
+    console.print(f"{summary.inputs - summary.errors} images{left_out if summary.errors else ''}")
+    console.print(f"results: [bold]{where}[/bold]", soft_wrap=True)

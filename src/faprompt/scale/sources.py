@@ -1,0 +1,185 @@
+"""What is to be read: from arguments to a stream of names, listed in a fixed order.
+
+Names are absolute paths or URLs. Nothing is opened but folders and manifests.
+"""
+
+import glob
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from faprompt.data.files import IMAGE_SUFFIXES
+from faprompt.data.layouts.manifest import PATH_NAMES, resolve
+from faprompt.data.listing import STANDARD_INPUT, expand
+from faprompt.data.remote import Url, file_system, is_url
+from faprompt.errors import ConfigError, DataError
+
+MANIFEST_SUFFIX = ".parquet"
+DIGEST_BYTES = 16
+"""Of a name, to tell whether it was listed before: two of 10^9 names meet with chance 1e-21."""
+
+
+def as_source(name: str) -> str | Path:
+    """What ``Detector.predict`` reads: a path, or a URL that says so by its type."""
+    return Url(name) if is_url(name) else Path(name)
+
+
+def list_inputs(
+    arguments: Iterable[str], lines: Iterable[str] = (), *, exclude: str | None = None
+) -> Iterator[str]:
+    """Expand files, folders, globs, URLs, Parquet manifests, and ``-`` for a list of these.
+
+    A name is listed once. One folder cannot list a name twice; for anything else a digest of
+    every name is held, about 100 bytes each.
+
+    Args:
+        arguments: As typed.
+        lines: What ``-`` stands for, one each.
+        exclude: Folder or URL whose files are not listed: where results may lie.
+
+    Yields:
+        Absolute paths and URLs.
+
+    Raises:
+        DataError: a manifest or a folder elsewhere cannot be read.
+        ConfigError: see :func:`faprompt.data.remote.file_system`.
+    """
+    arguments = list(arguments)
+    names = (name for text in _texts(arguments, lines) for name in _expand(text))
+    if exclude is not None:
+        inside = exclude.rstrip("/") + "/"
+        names = (name for name in names if not name.startswith(inside))
+    single = len(arguments) == 1 and _is_folder(arguments[0])
+    return names if single else _once(names)
+
+
+def _texts(arguments: Iterable[str], lines: Iterable[str]) -> Iterator[str]:
+    for argument in arguments:
+        if argument == STANDARD_INPUT:
+            yield from (text for line in lines if (text := line.rstrip("\r\n")))
+        else:
+            yield argument
+
+
+def _is_folder(text: str) -> bool:
+    return text.endswith("/") if is_url(text) else Path(text).expanduser().is_dir()
+
+
+def _once(names: Iterable[str]) -> Iterator[str]:
+    seen: set[bytes] = set()
+    for name in names:
+        digest = hashlib.blake2b(os.fsencode(name), digest_size=DIGEST_BYTES).digest()
+        if digest not in seen:
+            seen.add(digest)
+            yield name
+
+
+def _expand(text: str) -> Iterator[str]:
+    if is_url(text):
+        found: Iterable[str] = _expand_url(text)
+    else:
+        found = (str(listed.path.absolute()) for listed in expand(text))
+    for name in found:
+        if name.lower().endswith(MANIFEST_SUFFIX):
+            yield from read_manifest(name)
+        else:
+            yield name
+
+
+def _expand_url(url: str) -> Iterator[str]:
+    if url.startswith(("http://", "https://")):  # a question mark is no glob there
+        return _walk(url) if url.endswith("/") else iter([url])
+    system, path = file_system(url)
+    if glob.has_magic(path):
+        return (system.unstrip_protocol(found) for found in sorted(system.glob(path)))
+    if url.endswith("/") or system.isdir(path):
+        return _walk(url)
+    return iter([url])
+
+
+def _walk(url: str) -> Iterator[str]:
+    """Images in a folder elsewhere and all below it, files first, sorted by name."""
+    system, path = file_system(url)
+    try:
+        listed = sorted(system.ls(path, detail=True), key=lambda entry: str(entry["name"]))
+    except Exception as error:  # every client has errors of its own
+        raise DataError(f"{url}: cannot be listed ({type(error).__name__}: {error})") from error
+    for entry in listed:
+        name = str(system.unstrip_protocol(entry["name"]))
+        if entry["type"] == "file" and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
+            yield name
+    for entry in listed:
+        name = str(system.unstrip_protocol(entry["name"]))
+        if entry["type"] == "directory" and name.startswith(url.rstrip("/") + "/"):
+            yield from _walk(name.rstrip("/") + "/")
+
+
+def read_manifest(name: str) -> Iterator[str]:
+    """Names in a Parquet file's column ``path`` (or another name for it), in its order.
+
+    Relative ones are relative to the file. Read in pieces: it may be larger than memory.
+
+    Raises:
+        DataError: the file cannot be read, or has no such column.
+    """
+    for row in manifest_rows(name, columns=PATH_NAMES):
+        path = next(iter(row.values()))
+        if not path or not isinstance(path, str):
+            raise DataError(f"{name}: a path is {path!r}; needed is a text")
+        yield absolute(name, path)
+
+
+def manifest_rows(name: str, columns: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of a Parquet file here or elsewhere.
+
+    Args:
+        name: Path or URL.
+        columns: Of these the first that the file has is read, alone; None: all.
+
+    Raises:
+        DataError: the file cannot be read, or has no such column.
+    """
+    parquet = require_pyarrow()
+    try:
+        with _opened(name) as file:
+            table = parquet.ParquetFile(file)
+            chosen = table.schema_arrow.names
+            if columns is not None:
+                chosen = [column for column in columns if column in chosen][:1]
+            if not chosen:
+                raise DataError(f"{name}: has no column 'path', only {table.schema_arrow.names}")
+            for batch in table.iter_batches(columns=chosen):
+                yield from batch.to_pylist()
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise DataError(f"{name}: not a readable Parquet file ({error})") from error
+
+
+def absolute(manifest: str, path: str) -> str:
+    """A path of a manifest as an absolute path or URL."""
+    if is_url(path):
+        return path
+    if is_url(manifest):
+        return f"{manifest.rpartition('/')[0]}/{path}"
+    return str(resolve(Path(manifest).absolute().parent, path))
+
+
+def require_pyarrow() -> Any:
+    """pyarrow.parquet, or how to get it.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise ConfigError("Parquet needs pyarrow: pip install 'faprompt[scale]'") from None
+    return pyarrow.parquet
+
+
+def _opened(name: str) -> Any:
+    if not is_url(name):
+        return Path(name).open("rb")
+    system, path = file_system(name)
+    return system.open(path, "rb")
