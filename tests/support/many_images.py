@@ -1,5 +1,6 @@
 """Images whose score is known without a model, and runs over them that may be killed."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from PIL import Image
 
 from faprompt.data.inputs import to_image
 from faprompt.detection.prediction import Engine, Prediction, Seen, predict
+from faprompt.errors import CheckpointError
 from faprompt.scale.engines import Engine as Doer
 from faprompt.scale.engines import LocalEngine, Work
 from faprompt.scale.model import Model
@@ -60,8 +62,17 @@ class GreyPredicting(Predicting):
     """The real recipe with that detector for a model."""
 
     seconds: float = 0.0
+    pids: str | None = None
+    """Folder where every worker writes down its process number."""
+    refuse: str | None = None
+    """What loading the model fails with."""
 
     def build(self) -> Work:
+        if self.refuse:
+            raise CheckpointError(self.refuse)
+        if self.pids:
+            Path(self.pids).mkdir(exist_ok=True)
+            Path(self.pids, str(os.getpid())).touch()
         return ShardPredictor(self, GreyDetector(self.seconds))  # type: ignore[arg-type]
 
 

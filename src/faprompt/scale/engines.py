@@ -60,7 +60,7 @@ class RayEngine:
     address: str | None = None
     """Of a running cluster; None: ``$RAY_ADDRESS``, or a cluster on this machine."""
     actors: int | None = None
-    """Workers; None: from one up to what the cluster has room for."""
+    """Workers; None: as many as the cluster has room for."""
     cpus: float = 1
     """Cores of each, also its computing threads."""
     gpus: float = 0
@@ -73,13 +73,12 @@ class RayEngine:
             return
         ray = connect(self.address)
         size = self.actors or self._room(ray)
-        low = size if self.actors else 1
         data = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS))
         done = data.map_batches(
             Actor,
             fn_constructor_args=(recipe,),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(min_size=low, max_size=size),
+            compute=ray.data.ActorPoolStrategy(size=size),
             num_cpus=self.cpus,
             num_gpus=self.gpus,
         )

@@ -7,10 +7,10 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from faprompt.data.files import IMAGE_SUFFIXES
+from faprompt.data.files import is_image, is_stray
 from faprompt.data.layouts.manifest import PATH_NAMES, resolve
 from faprompt.data.listing import STANDARD_INPUT, expand
 from faprompt.data.remote import Url, file_system, is_url
@@ -89,31 +89,40 @@ def _expand(text: str) -> Iterator[str]:
 
 
 def _expand_url(url: str) -> Iterator[str]:
-    if url.startswith(("http://", "https://")):  # a question mark is no glob there
+    if _is_web(url):  # a question mark is no glob there, and folders only say so by a slash
         return _walk(url) if url.endswith("/") else iter([url])
     system, path = file_system(url)
     if glob.has_magic(path):
-        return (system.unstrip_protocol(found) for found in sorted(system.glob(path)))
+        protocol, _, rest = url.partition("://")
+        leading = "/" if rest.startswith("/") else ""  # memory and local names begin with one
+        found = (str(name).lstrip("/") for name in sorted(system.glob(path)))
+        return (f"{protocol}://{leading}{name}" for name in found)
     if url.endswith("/") or system.isdir(path):
         return _walk(url)
     return iter([url])
 
 
+def _is_web(url: str) -> bool:
+    return url.startswith(("http://", "https://"))
+
+
 def _walk(url: str) -> Iterator[str]:
     """Images in a folder elsewhere and all below it, files first, sorted by name."""
-    system, path = file_system(url)
+    base = url.rstrip("/") + "/"
+    system, path = file_system(base)
     try:
         listed = sorted(system.ls(path, detail=True), key=lambda entry: str(entry["name"]))
     except Exception as error:  # every client has errors of its own
         raise DataError(f"{url}: cannot be listed ({type(error).__name__}: {error})") from error
-    for entry in listed:
-        name = str(system.unstrip_protocol(entry["name"]))
-        if entry["type"] == "file" and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
-            yield name
-    for entry in listed:
-        name = str(system.unstrip_protocol(entry["name"]))
-        if entry["type"] == "directory" and name.startswith(url.rstrip("/") + "/"):
-            yield from _walk(name.rstrip("/") + "/")
+    if _is_web(url):  # links may lead anywhere
+        listed = [entry for entry in listed if str(entry["name"]).startswith(base)]
+    names = [(str(entry["name"]).rstrip("/").rpartition("/")[2], entry["type"]) for entry in listed]
+    for name, kind in names:
+        if kind == "file" and is_image(Path(name)):
+            yield base + name
+    for name, kind in names:
+        if kind == "directory" and not is_stray(Path(name)):
+            yield from _walk(base + name)
 
 
 def read_manifest(name: str) -> Iterator[str]:

@@ -1,0 +1,156 @@
+"""A real cluster of two nodes whose workers, drivers and nodes are killed.
+
+Ray's own threads and sockets warn when they are killed: those warnings are not ours.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from completeness import assert_complete, rows_of
+from many_images import draw_images, whole_run
+
+from faprompt.errors import CheckpointError, ConfigError
+from faprompt.scale.engines import RayEngine
+from faprompt.scale.store import Store
+
+pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+
+DRIVER = """
+import sys
+from many_images import whole_run
+from faprompt.scale.engines import RayEngine
+inputs, out, address = sys.argv[1:]
+whole_run([inputs], out, RayEngine(address=address, actors=2), seconds=0.05, workers=1)
+"""
+
+
+def workers(folder: Path) -> Iterator[int]:
+    """Living workers among those that wrote down their process number."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        line = Path(f"/proc/{path.name}/cmdline")
+        try:
+            if line.read_bytes().startswith(b"ray::"):
+                yield int(path.name)
+        except OSError:
+            continue
+
+
+class Killer(threading.Thread):
+    """Sends SIGKILL to workers at random moments."""
+
+    def __init__(self, pids: Path, *, kills: int) -> None:
+        super().__init__(daemon=True)
+        self.pids, self.kills, self.done = pids, kills, 0
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        chance = random.Random(3)
+        while self.done < self.kills and not self.stopped.wait(chance.uniform(0.1, 0.6)):
+            if living := list(workers(self.pids)):
+                os.kill(chance.choice(living), signal.SIGKILL)
+                self.done += 1
+
+
+def test_rows_are_those_of_one_process(cluster: Any, tmp_path: Path) -> None:
+    paths = draw_images(tmp_path / "in", 41)
+    summary = whole_run(
+        [str(tmp_path / "in")], tmp_path / "ray", RayEngine(address=cluster.address)
+    )
+    alone = whole_run([str(tmp_path / "in")], tmp_path / "alone")
+    assert_complete(tmp_path / "ray", paths)
+    untimed = [[r | {"milliseconds": 0} for r in rows_of(tmp_path / n)] for n in ("ray", "alone")]
+    assert untimed[0] == untimed[1]
+    assert (summary.inputs, summary.errors, summary.top) == (alone.inputs, alone.errors, alone.top)
+    errors = [(tmp_path / n / "errors.jsonl").read_bytes() for n in ("ray", "alone")]
+    assert errors[0] == errors[1]
+
+
+def test_workers_killed_at_random(cluster: Any, tmp_path: Path) -> None:
+    paths = draw_images(tmp_path / "in", 240)
+    killer = Killer(tmp_path / "pids", kills=5)
+    killer.start()
+    whole_run(
+        [str(tmp_path / "in")],
+        tmp_path / "out",
+        RayEngine(address=cluster.address, actors=2),
+        seconds=0.1,
+        pids=str(tmp_path / "pids"),
+    )
+    killer.stopped.set()
+    assert killer.done >= 3
+    assert len(list((tmp_path / "pids").iterdir())) >= 2 + 3  # new ones took their place
+    assert_complete(tmp_path / "out", paths)
+
+
+def test_drivers_killed_at_random(cluster: Any, tmp_path: Path) -> None:
+    paths = draw_images(tmp_path / "in", 160)
+    chance, counts = random.Random(5), []
+    command = [sys.executable, "-c", DRIVER, str(tmp_path / "in"), str(tmp_path / "out")]
+    shards = Store(tmp_path / "out")
+    for _ in range(20):
+        before = len(shards.names("shards"))
+        process = subprocess.Popen([*command, cluster.address], stderr=subprocess.DEVNULL)
+        while process.poll() is None and len(shards.names("shards")) == before:
+            time.sleep(0.05)  # until it works
+        try:
+            process.wait(chance.uniform(0.0, 0.6))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        if process.wait() == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        counts.append(len(shards.names("shards")))
+    assert process.returncode == 0
+    assert len(set(counts)) >= 2
+    assert_complete(tmp_path / "out", paths)
+
+
+def test_a_node_dies_with_its_workers(cluster: Any, tmp_path: Path) -> None:
+    paths = draw_images(tmp_path / "in", 120)
+    extra = cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
+    lost, over = threading.Event(), threading.Event()
+
+    def lose() -> None:
+        while len(list(workers(tmp_path / "pids"))) < 3:
+            if over.wait(0.05):
+                return
+        cluster.remove_node(extra, allow_graceful=False)
+        lost.set()
+
+    thread = threading.Thread(target=lose, daemon=True)
+    thread.start()
+    whole_run(
+        [str(tmp_path / "in")],
+        tmp_path / "out",
+        RayEngine(address=cluster.address, actors=3),
+        seconds=0.1,
+        pids=str(tmp_path / "pids"),
+    )
+    over.set()
+    thread.join()
+    assert lost.is_set()
+    assert_complete(tmp_path / "out", paths)
+
+
+def test_our_errors_come_back_from_workers(cluster: Any, tmp_path: Path) -> None:
+    draw_images(tmp_path / "in", 5)
+    engine = RayEngine(address=cluster.address, actors=1)
+    with pytest.raises(CheckpointError, match="another grey"):
+        whole_run([str(tmp_path / "in")], tmp_path / "out", engine, refuse="another grey")
+    assert Store(tmp_path / "out").names("shards") == set()
+
+
+def test_more_than_the_cluster_has_is_refused(cluster: Any, tmp_path: Path) -> None:
+    draw_images(tmp_path / "in", 5)
+    engine = RayEngine(address=cluster.address, gpus=1)
+    with pytest.raises(ConfigError, match="1 GPUs; the cluster has 2 and 0"):
+        whole_run([str(tmp_path / "in")], tmp_path / "out", engine)
