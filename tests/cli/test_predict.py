@@ -6,36 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import save_file
-from typer.testing import CliRunner, Result
+from random_model import run, save_random_model
 
-from faprompt.cli.main import load_commands
-from faprompt.clip.model import Clip
-from faprompt.clip.registry import get_spec
-from faprompt.clip.weights import load_backbone
-from faprompt.config import MethodConfig
 from faprompt.errors import FAPromptError
-from faprompt.method.checkpoint import Header, save_checkpoint
-from faprompt.method.network import FAPrompt
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Options that name a random model."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    save_file(Clip(get_spec("tiny")).state_dict(), folder / "weights.safetensors")
-    backbone = load_backbone("tiny", weights=folder / "weights.safetensors")
-    config = MethodConfig(blur_sigma=2.0)
-    header = Header(
-        method=config, backbone="tiny", backbone_checksum=backbone.checksum, input_size=64
-    )
-    learner = FAPrompt(backbone.clip, config).learner.state_dict()
-    save_checkpoint(folder / "prompts.safetensors", learner, header)
-    weights = str(folder / "weights.safetensors")
-    return ["--model", str(folder / "prompts.safetensors"), "--weights", weights]
+    return save_random_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -48,11 +28,6 @@ def parts(tmp_path: Path) -> Path:
             pixels = rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "parts" / kind / f"{i}.png")
     return tmp_path / "parts"
-
-
-def run(*args: object, text: str | None = None) -> Result:
-    """Run a command; our errors come back as ``result.exception``."""
-    return CliRunner().invoke(load_commands(), [str(arg) for arg in args], input=text)
 
 
 def test_predict_writes_maps_and_tables(model: list[str], parts: Path, tmp_path: Path) -> None:

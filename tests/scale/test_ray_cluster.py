@@ -3,6 +3,7 @@
 Ray's own threads and sockets warn when they are killed: those warnings are not ours.
 """
 
+import json
 import os
 import random
 import signal
@@ -15,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import two_nodes
 from completeness import assert_complete, rows_of
 from many_images import draw_images, whole_run
+from random_model import noisy_parts, run, save_random_model
+from served import served
 
 from faprompt.errors import CheckpointError, ConfigError
 from faprompt.scale.engines import RayEngine
 from faprompt.scale.store import Store
 
+cluster = two_nodes.cluster
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 
 DRIVER = """
@@ -154,3 +159,41 @@ def test_more_than_the_cluster_has_is_refused(cluster: Any, tmp_path: Path) -> N
     engine = RayEngine(address=cluster.address, gpus=1)
     with pytest.raises(ConfigError, match="1 GPUs; the cluster has 2 and 0"):
         whole_run([str(tmp_path / "in")], tmp_path / "out", engine)
+
+
+def test_commands_say_the_same_on_a_cluster(cluster: Any, tmp_path: Path) -> None:
+    """Scores, figures and cached features of a model: identical, since the batches are."""
+    parts = noisy_parts(tmp_path / "parts", each=5)
+    (tmp_path / "model").mkdir()
+    model = [*save_random_model(tmp_path / "model"), "--precision", "fp32"]
+    outs: dict[str, Any] = {}
+    for engine in ("local", "ray"):
+        how = ["--engine", engine]
+        how += ["--ray-address", cluster.address, "--actors", "2"] if engine == "ray" else []
+        out = tmp_path / engine
+        few = ["--shard-size", 4, *how, *model]
+        assert run("predict", parts, "--out", out / "p", *few).exit_code == 0
+        figures = ["--out", out / "e", "--json", out / "e.json"]
+        assert run("evaluate", "--data", parts, *figures, *few).exit_code == 0
+        learned = run(
+            "train", "--data", parts, "--out", out / "t", "--cache", out / "cache", *how,
+            *model[2:], "--input-size", 64, "--epochs", 1, "--select", "fixed:1",
+        )  # fmt: skip
+        assert learned.exit_code == 0, learned.output
+        rows = [{**row, "milliseconds": 0} for row in rows_of(out / "p")]
+        told = json.loads((out / "e.json").read_text())
+        cache = {p.name: p.read_bytes() for p in (out / "cache").rglob("*.safetensors")}
+        outs[engine] = rows, {k: told[k] for k in ("classes", "mean", "counts")}, cache
+    assert len(outs["local"][0]) == 15
+    assert len(outs["local"][2]) == 10
+    assert outs["ray"] == outs["local"]
+
+
+def test_images_are_read_over_http_by_workers(cluster: Any, tmp_path: Path) -> None:
+    draw_images(tmp_path / "in", 12)
+    whole_run([str(tmp_path / "in")], tmp_path / "here")
+    with served(tmp_path / "in") as url:
+        whole_run([f"{url}/"], tmp_path / "out", RayEngine(address=cluster.address, actors=2))
+    here = [row["image_score"] for row in rows_of(tmp_path / "here")]
+    assert [row["image_score"] for row in rows_of(tmp_path / "out")] == here
+    assert next(row["path"] for row in rows_of(tmp_path / "out")) == f"{url}/0000.png"

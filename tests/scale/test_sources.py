@@ -1,5 +1,6 @@
 """What is listed, in which order, and that images elsewhere are the same images."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from completeness import rows_of
 from many_images import draw_images, whole_run
 from served import served
 
-from faprompt.data import remote
 from faprompt.data.images import open_image
 from faprompt.data.inputs import to_image
 from faprompt.data.remote import Url, fetch
@@ -147,7 +147,7 @@ def test_broken_connections_are_tried_again_and_missing_files_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(remote.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     for name in ("flaky", "dead"):
         (tmp_path / name).write_bytes(b"content")
     with served(tmp_path) as url:

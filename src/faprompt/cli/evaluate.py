@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options
+from faprompt.cli import options, scaled
+from faprompt.cli import scaled_options as many
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 Data = Annotated[str, typer.Option(help="Labelled data set: PATH or LAYOUT:PATH.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
+Out = Annotated[
+    str | None,
+    typer.Option(help="With --engine: folder or URL of its shards; the same command continues it."),
+]
 FprLimit = Annotated[float, typer.Option(help="False positive rate up to which AUPRO counts.")]
 
 HEADINGS = {
@@ -37,11 +42,30 @@ def evaluate(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    engine: many.EngineName = None,
+    out: Out = None,
+    shard_size: many.ShardSize = many.LABELLED_SHARD_SIZE,
+    actors: many.Actors = None,
+    cpus: many.Cpus = 1,
+    gpus: many.Gpus = None,
+    address: many.Address = None,
+    retry_errors: many.RetryErrors = False,
 ) -> None:
     """Measure a model on a labelled data set: per class, and the mean.
 
     Example: faprompt evaluate --data ./parts --model runs/x/best.safetensors
     """
+    if engine is not None:
+        cluster = scaled.Cluster(engine, actors, cpus, gpus, address)
+        chosen = scaled.ModelOptions(model, weights, device, precision)
+        reading = scaled.Reading(batch_size, workers)
+        request = scaled.Request([data], out or "", shard_size, retry_errors)
+        _finish(
+            *scaled.evaluate(cluster, chosen, reading, request, fpr_limit),
+            json_file,
+            f"{data}, model {model}",
+        )
+        return
     from rich.console import Console
     from rich.progress import Progress
 
@@ -57,26 +81,27 @@ def evaluate(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
         evaluation = run(detector, dataset, settings, progress=lambda n: progress.advance(task, n))
+    about: dict[str, Any] = {}
     if json_file:
-        about = {"model": model, "fpr_limit": fpr_limit}
-        _write(json_file, evaluation, detector, about=about, dataset=dataset)
-    _show(evaluation, f"{dataset.name} ({dataset.layout}), model {model}")
+        about = _about(detector, dataset, model, evaluation) | {"fpr_limit": fpr_limit}
+    _finish(evaluation, about, json_file, f"{dataset.name} ({dataset.layout}), model {model}")
+
+
+def _finish(
+    evaluation: "Evaluation", about: dict[str, Any], json_file: Path | None, title: str
+) -> None:
+    if json_file:
+        _write(json_file, evaluation, about)
+    _show(evaluation, title)
     if evaluation.unreadable:
         raise typer.Exit(1)
 
 
-def _write(
-    path: Path, evaluation: "Evaluation", detector: Any, *, about: dict[str, Any], dataset: Any
-) -> None:
-    import json
-
-    from faprompt.files import write_text
-    from faprompt.method.checkpoint import library_versions
-
+def _about(detector: Any, dataset: Any, model: str, evaluation: "Evaluation") -> dict[str, Any]:
     scale = detector.backbone.clip.logit_scale
-    values = evaluation.to_dict() | {
+    return {
         "model": {
-            "name": str(about["model"]),
+            "name": model,
             "sha256": detector.checksum,
             "backbone": detector.header.backbone,
             "backbone_checksum": detector.backbone.checksum,
@@ -90,9 +115,16 @@ def _write(
             "root": str(dataset.root),
             "sha256": dataset.content_hash() if not evaluation.unreadable else None,
         },
-        "fpr_limit": about["fpr_limit"],
-        "versions": library_versions(),
     }
+
+
+def _write(path: Path, evaluation: "Evaluation", about: dict[str, Any]) -> None:
+    import json
+
+    from faprompt.files import write_text
+    from faprompt.method.checkpoint import library_versions
+
+    values = evaluation.to_dict() | about | {"versions": library_versions()}
     write_text(path, json.dumps(values, indent=2) + "\n")
 
 

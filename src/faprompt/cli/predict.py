@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faprompt.cli import options, scaled
+from faprompt.cli import scaled_options as many
 from faprompt.cli.app import app
 
 if TYPE_CHECKING:
@@ -47,20 +48,20 @@ def predict(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
-    engine: scaled.EngineName = None,
-    shard_size: scaled.ShardSize = scaled.SHARD_SIZE,
-    actors: scaled.Actors = None,
-    cpus: scaled.Cpus = 1,
-    gpus: scaled.Gpus = None,
-    address: scaled.Address = None,
-    retry_errors: scaled.RetryErrors = False,
+    engine: many.EngineName = None,
+    shard_size: many.ShardSize = many.SHARD_SIZE,
+    actors: many.Actors = None,
+    cpus: many.Cpus = 1,
+    gpus: many.Gpus = None,
+    address: many.Address = None,
+    retry_errors: many.RetryErrors = False,
 ) -> None:
     """Find and locate anomalies: a score and a heat map per image.
 
     Example: faprompt predict ./photos --out results
     """
     if engine is not None:
-        cluster = scaled.Cluster(engine, actors=actors, cpus=cpus, gpus=gpus, address=address)
+        cluster = scaled.Cluster(engine, actors, cpus, gpus, address)
         model_options = scaled.ModelOptions(model, weights, device, precision)
         reading = scaled.Reading(batch_size, workers, max_pixels, map_format if maps else None)
         request = scaled.Request(paths, out, shard_size, retry_errors)

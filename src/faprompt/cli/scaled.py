@@ -1,11 +1,11 @@
-"""``--engine``: the options of runs over many images, and those runs."""
+"""``--engine``: runs over many images."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,48 +14,14 @@ from faprompt.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from faprompt.data.samples import Dataset
+    from faprompt.detection.evaluation import Evaluation
     from faprompt.scale.engines import Engine
+    from faprompt.scale.features import Caching
     from faprompt.scale.model import Model
     from faprompt.scale.run import Summary
 
-_PANEL = "Many images (docs/scale.md)"
-SHARD_SIZE = 512
 ENGINES = ("local", "ray")
-
-EngineName = Annotated[
-    str | None,
-    typer.Option(
-        help="Write Parquet shards that are made exactly once: local (this process) or ray.",
-        rich_help_panel=_PANEL,
-    ),
-]
-ShardSize = Annotated[
-    int,
-    typer.Option(min=1, help="Images per shard: the most a kill costs.", rich_help_panel=_PANEL),
-]
-Actors = Annotated[
-    int | None,
-    typer.Option(min=1, help="Workers; by default all there is room for.", rich_help_panel=_PANEL),
-]
-Cpus = Annotated[float, typer.Option(min=0.1, help="Cores of each worker.", rich_help_panel=_PANEL)]
-Gpus = Annotated[
-    float | None,
-    typer.Option(
-        min=0, help="GPUs of each worker; by default 1 with --device cuda.", rich_help_panel=_PANEL
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--ray-address",
-        help="Of a running cluster; by default $RAY_ADDRESS, else one is started here.",
-        rich_help_panel=_PANEL,
-    ),
-]
-RetryErrors = Annotated[
-    bool,
-    typer.Option("--retry-errors", help="Do shards with bad images again.", rich_help_panel=_PANEL),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +79,8 @@ class Reading:
 
     batch_size: int | None
     workers: int
-    max_pixels: int
-    map_format: str | None
+    max_pixels: int = 0
+    map_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +134,59 @@ def predict(cluster: Cluster, model: ModelOptions, reading: Reading, request: Re
     _report(summary, store.root)
     if summary.errors:
         raise typer.Exit(1)
+
+
+def evaluate(
+    cluster: Cluster, model: ModelOptions, reading: Reading, request: Request, fpr_limit: float
+) -> "tuple[Evaluation, dict[str, Any]]":
+    """Score a labelled set into shards; its figures, and what they were made of.
+
+    Raises:
+        ConfigError: there is no place for the shards.
+    """
+    import time
+
+    from faprompt.scale.evaluating import Evaluating, figures
+    from faprompt.scale.labelled import labelled_rows
+    from faprompt.scale.run import open_run
+    from faprompt.scale.store import Store
+
+    (data,) = request.paths
+    if not request.out:
+        raise ConfigError("--engine needs --out, a folder or URL where shards are kept")
+    engine, device = cluster.make(model.device)
+    loaded, facts = model.make(device)
+    store = Store(request.out)
+    settings = facts | {
+        "kind": "evaluate",
+        "data": full_name(data) if Path(data).exists() else data,
+        "batch_size": reading.batch_size,
+    }
+    started = time.perf_counter()
+    size = request.shard_size
+    plan = open_run(store, settings, lambda: labelled_rows(data), shard_size=size)
+    recipe = Evaluating(
+        out=store.root,
+        plan=plan,
+        model=loaded,
+        batch_size=reading.batch_size,
+        workers=reading.workers,
+    )
+    carry_out(recipe, engine, retry_errors=request.retry_errors)
+    evaluation = figures(store, plan, fpr_limit=fpr_limit, seconds=time.perf_counter() - started)
+    about = {"model": facts, "data": {"root": settings["data"]}, "fpr_limit": fpr_limit}
+    return evaluation, about
+
+
+def cache_features(
+    cluster: Cluster, datasets: "list[Dataset]", recipe: "Caching", *, device: str
+) -> None:
+    """Compute what training will read, before it starts."""
+    from faprompt.scale.features import cache_features as fill
+
+    engine, _ = cluster.make(device)
+    with _progress(sum(len(dataset) for dataset in datasets)) as advance:
+        fill(datasets, recipe, engine, progress=advance)
 
 
 def carry_out(recipe: Any, engine: "Engine", *, retry_errors: bool) -> "Summary":

@@ -72,7 +72,7 @@ def describe(
     model = Model(
         name=name if name == EMBEDDED else str(path.absolute()),
         sha256=content_hash(path),
-        weights=_full(weights),
+        weights=full_weights(weights),
         device=device,
         precision=resolved,
     )
@@ -85,7 +85,7 @@ def describe(
     return model, facts
 
 
-def _full(weights: str | None) -> str | None:
+def full_weights(weights: str | None) -> str | None:
     """A file or folder by its full name; a hub id as it is."""
     if weights is None or not Path(weights).expanduser().exists():
         return weights

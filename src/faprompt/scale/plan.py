@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from faprompt.data.loading import in_groups
+from faprompt.data.parquet import require_pyarrow
 from faprompt.errors import DataError, OutputError
-from faprompt.scale.sources import require_pyarrow
 from faprompt.scale.store import Store
 
 RECORD = "plan.json"

@@ -10,7 +10,7 @@ from faprompt.detection.outputs import encode_image
 from faprompt.scale.engines import Report, Work
 from faprompt.scale.model import Model
 from faprompt.scale.plan import Plan, Row, inputs_of, shard_name
-from faprompt.scale.shards import write_shard
+from faprompt.scale.shards import Form, write_shard
 from faprompt.scale.sources import as_source
 from faprompt.scale.store import Store
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from faprompt.detection.detector import Detector
     from faprompt.detection.prediction import Prediction
 
-COLUMNS = ("index", "path", "image_score", "width", "height", "milliseconds", "map", "error")
+FORM = Form(("index", "path", "image_score", "width", "height", "milliseconds", "map", "error"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class ShardPredictor:
         started = time.perf_counter()
         rows = self._rows(shard, [row["path"] for row in inputs_of(self.store, shard)])
         seconds = time.perf_counter() - started
-        facts = write_shard(self.store, shard, rows, columns=COLUMNS, seconds=seconds)
+        facts = write_shard(self.store, shard, rows, form=FORM, seconds=seconds)
         return {"shard": shard, "rows": facts["rows"], "errors": facts["errors"]}
 
     def _rows(self, shard: int, names: Sequence[str]) -> list[Row]:

@@ -8,12 +8,13 @@ import heapq
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from faprompt.data.loading import map_ordered
+from faprompt.data.parquet import require_pyarrow
 from faprompt.errors import FAPromptError, OutputError
 from faprompt.scale.plan import Plan, Row, shard_name
-from faprompt.scale.sources import require_pyarrow
 from faprompt.scale.store import Store
 
 TOP = 20
@@ -28,8 +29,22 @@ _KINDS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a kind of shard holds."""
+
+    columns: tuple[str, ...]
+    group: int | None = None
+    """Rows that are read at once; None: all."""
+
+
 def write_shard(
-    store: Store, shard: int, rows: Sequence[Row], *, columns: Sequence[str], seconds: float
+    store: Store,
+    shard: int,
+    rows: Sequence[Row],
+    *,
+    form: Form,
+    seconds: float,
 ) -> dict[str, Any]:
     """Write a shard, whole or not at all.
 
@@ -37,7 +52,7 @@ def write_shard(
         store: The run's place.
         shard: Its number.
         rows: One per input; a missing column is unknown.
-        columns: Names, of those that are known here.
+        form: Its columns.
         seconds: What it took.
 
     Returns:
@@ -57,11 +72,11 @@ def write_shard(
         "seconds": seconds,
         "top": [[row["path"], row["image_score"]] for row in top],
     }
-    fields = [(name, getattr(pyarrow, _KINDS[name])()) for name in columns]
+    fields = [(name, getattr(pyarrow, _KINDS[name])()) for name in form.columns]
     schema = pyarrow.schema(fields, metadata={_FACTS: json.dumps(facts).encode()})
-    table = pyarrow.table({n: [row.get(n) for row in rows] for n in columns}, schema=schema)
+    table = pyarrow.table({n: [row.get(n) for row in rows] for n in form.columns}, schema=schema)
     buffer = io.BytesIO()
-    parquet.write_table(table, buffer, compression="zstd")
+    parquet.write_table(table, buffer, compression="zstd", row_group_size=form.group)
     store.write(shard_name(shard), buffer.getvalue())
     return facts
 
@@ -74,6 +89,23 @@ def read_shard(store: Store, shard: int, columns: Sequence[str] | None = None) -
     """
     rows: list[Row] = _with_file(store, shard, lambda file: file.read(columns=columns).to_pylist())
     return rows
+
+
+def read_batches(
+    store: Store, shard: int, columns: Sequence[str], size: int
+) -> Iterator[list[Row]]:
+    """Rows of a shard, ``size`` at a time, for rows that are large.
+
+    Raises:
+        OutputError: it is missing or damaged.
+    """
+    name = shard_name(shard)
+    with store.open(name) as file:
+        try:
+            for batch in require_pyarrow().ParquetFile(file).iter_batches(size, columns=columns):
+                yield batch.to_pylist()
+        except (OSError, ValueError) as error:
+            raise _damaged(store, name, error) from error
 
 
 def read_rows(store: Store, plan: Plan, columns: Sequence[str] | None = None) -> Iterator[Row]:
@@ -122,7 +154,10 @@ def _with_file(store: Store, shard: int, use: Any) -> Any:
         try:
             return use(parquet.ParquetFile(file))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise OutputError(
-                f"{store.where(name)}: damaged ({error}); remove the file and run the same "
-                "command again"
-            ) from error
+            raise _damaged(store, name, error) from error
+
+
+def _damaged(store: Store, name: str, error: Exception) -> OutputError:
+    return OutputError(
+        f"{store.where(name)}: damaged ({error}); remove the file and run the same command again"
+    )

@@ -8,13 +8,13 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from faprompt.data.files import is_image, is_stray
 from faprompt.data.layouts.manifest import PATH_NAMES, resolve
 from faprompt.data.listing import STANDARD_INPUT, expand
+from faprompt.data.parquet import parquet_rows
 from faprompt.data.remote import Url, file_system, is_url
-from faprompt.errors import ConfigError, DataError
+from faprompt.errors import DataError
 
 MANIFEST_SUFFIX = ".parquet"
 DIGEST_BYTES = 16
@@ -133,36 +133,11 @@ def read_manifest(name: str) -> Iterator[str]:
     Raises:
         DataError: the file cannot be read, or has no such column.
     """
-    for row in manifest_rows(name, columns=PATH_NAMES):
+    for row in parquet_rows(name, one_of=PATH_NAMES):
         path = next(iter(row.values()))
         if not path or not isinstance(path, str):
             raise DataError(f"{name}: a path is {path!r}; needed is a text")
         yield absolute(name, path)
-
-
-def manifest_rows(name: str, columns: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of a Parquet file here or elsewhere.
-
-    Args:
-        name: Path or URL.
-        columns: Of these the first that the file has is read, alone; None: all.
-
-    Raises:
-        DataError: the file cannot be read, or has no such column.
-    """
-    parquet = require_pyarrow()
-    try:
-        with _opened(name) as file:
-            table = parquet.ParquetFile(file)
-            chosen = table.schema_arrow.names
-            if columns is not None:
-                chosen = [column for column in columns if column in chosen][:1]
-            if not chosen:
-                raise DataError(f"{name}: has no column 'path', only {table.schema_arrow.names}")
-            for batch in table.iter_batches(columns=chosen):
-                yield from batch.to_pylist()
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise DataError(f"{name}: not a readable Parquet file ({error})") from error
 
 
 def absolute(manifest: str, path: str) -> str:
@@ -172,23 +147,3 @@ def absolute(manifest: str, path: str) -> str:
     if is_url(manifest):
         return f"{manifest.rpartition('/')[0]}/{path}"
     return str(resolve(Path(manifest).absolute().parent, path))
-
-
-def require_pyarrow() -> Any:
-    """pyarrow.parquet, or how to get it.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise ConfigError("Parquet needs pyarrow: pip install 'faprompt[scale]'") from None
-    return pyarrow.parquet
-
-
-def _opened(name: str) -> Any:
-    if not is_url(name):
-        return Path(name).open("rb")
-    system, path = file_system(name)
-    return system.open(path, "rb")
