@@ -154,10 +154,19 @@ def test_our_errors_come_back_from_workers(cluster: Any, tmp_path: Path) -> None
     assert Store(tmp_path / "out").names("shards") == set()
 
 
+def test_a_worker_with_a_gpu_works_where_there_is_one(cluster: Any, tmp_path: Path) -> None:
+    draw_images(tmp_path / "in", 9)
+    pids = str(tmp_path / "pids")
+    engine = RayEngine(address=cluster.address, gpus=1)
+    whole_run([str(tmp_path / "in")], tmp_path / "out", engine, pids=pids)
+    assert len(list((tmp_path / "pids").iterdir())) == 1  # two CPUs, but one GPU
+    assert len(rows_of(tmp_path / "out")) == 9
+
+
 def test_more_than_the_cluster_has_is_refused(cluster: Any, tmp_path: Path) -> None:
     draw_images(tmp_path / "in", 5)
-    engine = RayEngine(address=cluster.address, gpus=1)
-    with pytest.raises(ConfigError, match="1 GPUs; the cluster has 2 and 0"):
+    engine = RayEngine(address=cluster.address, gpus=2)
+    with pytest.raises(ConfigError, match="2 GPUs; the cluster has 2 and 1"):
         whole_run([str(tmp_path / "in")], tmp_path / "out", engine)
 
 
@@ -165,7 +174,7 @@ def test_commands_say_the_same_on_a_cluster(cluster: Any, tmp_path: Path) -> Non
     """Scores, figures and cached features of a model: identical, since the batches are."""
     parts = noisy_parts(tmp_path / "parts", each=5)
     (tmp_path / "model").mkdir()
-    model = [*save_random_model(tmp_path / "model"), "--precision", "fp32"]
+    model = [*save_random_model(tmp_path / "model"), "--precision", "fp32", "--device", "cpu"]
     outs: dict[str, Any] = {}
     for engine in ("local", "ray"):
         how = ["--engine", engine]

@@ -13,6 +13,7 @@ from completeness import assert_complete, rows_of
 from many_images import BAD, draw_images, grey, plan_of, recipe_of, whole_run
 
 from faprompt.errors import ConfigError, DataError, OutputError
+from faprompt.scale import plan as plans
 from faprompt.scale.engines import LocalEngine
 from faprompt.scale.plan import read_plan
 from faprompt.scale.run import do_pending, finish, forget_errors
@@ -32,6 +33,31 @@ def test_rows_reasons_and_summary(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (written["inputs"], written["errors"], written["shards"]) == (22, 2, 6)
     assert len(list((tmp_path / "out" / "shards").iterdir())) == 6
+
+
+@pytest.mark.parametrize("shard_size", [1, 4, 7, 22, 100])
+def test_a_plan_of_several_files_gives_back_its_inputs(
+    shard_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "PART_INPUTS", 8)
+    names = [f"/belt/{number}.png" for number in range(22)]
+    store = Store(tmp_path)
+    made = plans.write_plan(store, ({"path": name} for name in names), shard_size=shard_size)
+    assert plans.read_plan(store) == made
+    shards = [plans.inputs_of(store, made, shard) for shard in range(made.shards)]
+    assert [len(rows) for rows in shards] == [made.size(shard) for shard in range(made.shards)]
+    assert [row["path"] for rows in shards for row in rows] == names
+    assert len(list((tmp_path / "plan").iterdir())) == -(-made.shards // max(1, 8 // shard_size))
+
+
+def test_names_that_are_no_utf8_cost_nothing_but_themselves(tmp_path: Path) -> None:
+    draw_images(tmp_path / "in", 3, bad=())
+    odd = os.fsencode(tmp_path / "in") + b"/odd\xff\n.png"
+    Path(os.fsdecode(odd)).write_bytes((tmp_path / "in" / "0000.png").read_bytes())
+    assert whole_run([str(tmp_path / "in")], tmp_path / "out").errors == 1
+    rows = rows_of(tmp_path / "out")
+    assert [row["error"] is None for row in rows] == [True, True, True, False]
+    assert "not found" in rows[3]["error"]
 
 
 def test_heat_maps_lie_beside_their_rows(tmp_path: Path) -> None:

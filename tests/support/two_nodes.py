@@ -19,7 +19,7 @@ QUICK_TO_BELIEVE_IN_DEATH = {
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
-    """Two nodes of one CPU each; a third may join a test. No Ray is a failure, not a skip."""
+    """Two nodes of one CPU each, one with a GPU by name; no Ray is a failure, not a skip."""
     places = [str(ROOT / "src"), str(ROOT / "tests" / "support")]
     os.environ["PYTHONPATH"] = os.pathsep.join(places)  # for the workers
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
@@ -28,7 +28,7 @@ def cluster() -> Iterator[Any]:
     node = {"num_cpus": 1, "object_store_memory": STORE_BYTES}
     head = node | {"include_dashboard": False, "_system_config": QUICK_TO_BELIEVE_IN_DEATH}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.add_node(**node)
+    cluster.add_node(**node, num_gpus=1)  # Ray takes our word: it counts, it does not look
     yield cluster
     import ray
 

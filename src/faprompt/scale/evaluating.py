@@ -65,7 +65,8 @@ class ShardEvaluator:
             started = time.perf_counter()
             first = self.recipe.plan.first(shard)
             rows = [
-                {"index": first + i, **row} for i, row in enumerate(inputs_of(self.store, shard))
+                {"index": first + i, **row}
+                for i, row in enumerate(inputs_of(self.store, self.recipe.plan, shard))
             ]
             self._score(rows)
             seconds = time.perf_counter() - started

@@ -1,6 +1,6 @@
 """The plan of a run: its inputs, listed once and cut into shards of equal size.
 
-plan/00000.parquet   inputs in order, one row group per shard, ``PART_SHARDS`` of them per file
+plan/00000.parquet   inputs in order, one row group per shard, some shards per file
 plan.json            written last: how many inputs, how many per shard
 
 A run that goes on reads the plan and lists nothing again, so that shard N always means the same
@@ -19,7 +19,8 @@ from faprompt.errors import DataError, OutputError
 from faprompt.scale.store import Store
 
 RECORD = "plan.json"
-PART_SHARDS = 1000
+PART_INPUTS = 262_144
+"""Inputs per file of the plan: as many are in memory when it is written."""
 SHARD_FOLDER = "shards"
 Row = dict[str, Any]
 
@@ -36,6 +37,11 @@ class Plan:
         """How many shards there are."""
         return -(-self.inputs // self.shard_size)
 
+    @property
+    def part_shards(self) -> int:
+        """Shards per file of the plan."""
+        return _part_shards(self.shard_size)
+
     def size(self, shard: int) -> int:
         """How many inputs a shard has: all have ``shard_size`` but the last."""
         return min(self.shard_size, self.inputs - shard * self.shard_size)
@@ -48,6 +54,10 @@ class Plan:
 def shard_name(shard: int) -> str:
     """Name of a shard's file; sorted names are in the order of the inputs."""
     return f"{SHARD_FOLDER}/{shard:08d}.parquet"
+
+
+def _part_shards(shard_size: int) -> int:
+    return max(1, PART_INPUTS // shard_size)
 
 
 def _part_name(part: int) -> str:
@@ -82,7 +92,7 @@ def write_plan(store: Store, rows: Iterable[Mapping[str, Any]], *, shard_size: i
     """
     inputs = 0
     groups = in_groups(rows, shard_size)
-    for part, shards in enumerate(in_groups(groups, PART_SHARDS)):
+    for part, shards in enumerate(in_groups(groups, _part_shards(shard_size))):
         store.write(_part_name(part), _part(shards))
         inputs += sum(map(len, shards))
     if not inputs:
@@ -92,17 +102,17 @@ def write_plan(store: Store, rows: Iterable[Mapping[str, Any]], *, shard_size: i
     return plan
 
 
-def inputs_of(store: Store, shard: int) -> list[Row]:
+def inputs_of(store: Store, plan: Plan, shard: int) -> list[Row]:
     """The inputs of one shard, in order; of the file no more than these is read.
 
     Raises:
         OutputError: the plan is missing or damaged.
     """
     parquet = require_pyarrow()
-    name = _part_name(shard // PART_SHARDS)
+    name = _part_name(shard // plan.part_shards)
     with store.open(name) as file:
         try:
-            table = parquet.ParquetFile(file).read_row_group(shard % PART_SHARDS)
+            table = parquet.ParquetFile(file).read_row_group(shard % plan.part_shards)
         except (OSError, ValueError, IndexError) as error:
             raise OutputError(f"{store.where(name)}: damaged ({error})") from error
     rows: list[Row] = table.to_pylist()

@@ -56,7 +56,9 @@ class ShardPredictor:
         if self.store.exists(shard_name(shard)):  # done by a worker that was taken for dead
             return {"shard": shard, "rows": self.recipe.plan.size(shard), "errors": 0}
         started = time.perf_counter()
-        rows = self._rows(shard, [row["path"] for row in inputs_of(self.store, shard)])
+        rows = self._rows(
+            shard, [row["path"] for row in inputs_of(self.store, self.recipe.plan, shard)]
+        )
         seconds = time.perf_counter() - started
         facts = write_shard(self.store, shard, rows, form=FORM, seconds=seconds)
         return {"shard": shard, "rows": facts["rows"], "errors": facts["errors"]}
