@@ -91,7 +91,7 @@ def test_the_command_of_the_manifest_is_one_of_ours_and_fits_its_pods(job: dict[
     program, command, *args = job["spec"]["entrypoint"].split()
     assert (program, command) == ("faprompt", "predict")
     application = get_command(load_commands())
-    parsed = application.get_command(None, command).make_context(command, args).params  # type: ignore[attr-defined,union-attr]
+    parsed = application.get_command(None, command).make_context(command, args).params  # type: ignore[attr-defined]
     assert (parsed["engine"], parsed["address"]) == ("ray", "auto")
     (worker,) = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     (container,) = worker["template"]["spec"]["containers"]

@@ -112,6 +112,53 @@ def test_killed_again_and_again_it_ends_with_every_input_once(tmp_path: Path) ->
     assert not list((tmp_path / "out" / "shards").glob(".*"))
 
 
+def _die_at(operation: int, inputs: str, out: Path) -> None:
+    """Run, but be killed at so many writes and renames: in the middle, before or after it."""
+    count = 0
+    write, rename = Path.write_bytes, Path.replace
+
+    def die_here() -> bool:
+        nonlocal count
+        count += 1
+        return count == operation
+
+    def half_written(path: Path, content: bytes) -> int:
+        if die_here():
+            write(path, content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(path, content)
+
+    def renamed(path: Path, target: Path) -> Path:
+        if die_here():
+            os.kill(os.getpid(), signal.SIGKILL)
+        found = rename(path, target)
+        if die_here():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+    Path.write_bytes, Path.replace = half_written, renamed  # type: ignore[assignment,method-assign]
+    whole_run([inputs], out)
+
+
+def test_killed_in_the_middle_of_every_kind_of_write(tmp_path: Path) -> None:
+    paths = draw_images(tmp_path / "in", 30)
+    chance, context = random.Random(11), multiprocessing.get_context("fork")
+    codes = []
+    for _ in range(60):
+        args = (chance.randint(1, 9), str(tmp_path / "in"), tmp_path / "out")
+        process = context.Process(target=_die_at, args=args)
+        process.start()
+        process.join()
+        codes.append(process.exitcode)
+        if codes[-1] == 0:
+            break
+    assert set(codes[:-1]) == {-signal.SIGKILL}
+    assert codes[-1] == 0
+    assert len(codes) > 6
+    assert_complete(tmp_path / "out", paths)
+    assert not [p for p in (tmp_path / "out").rglob(".*") if p.is_file()]
+
+
 def test_two_runs_at_once_do_no_harm(tmp_path: Path) -> None:
     paths = draw_images(tmp_path / "in", 30)
     plan_of([str(tmp_path / "in")], tmp_path / "out")
