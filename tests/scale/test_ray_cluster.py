@@ -22,7 +22,7 @@ from many_images import draw_images, whole_run
 from random_model import noisy_parts, run, save_random_model
 from served import served
 
-from faprompt.errors import CheckpointError, ConfigError
+from faprompt.errors import CheckpointError, ConfigError, OutputError
 from faprompt.scale.engines import RayEngine
 from faprompt.scale.store import Store
 
@@ -152,6 +152,20 @@ def test_our_errors_come_back_from_workers(cluster: Any, tmp_path: Path) -> None
     with pytest.raises(CheckpointError, match="another grey"):
         whole_run([str(tmp_path / "in")], tmp_path / "out", engine, refuse="another grey")
     assert Store(tmp_path / "out").names("shards") == set()
+
+
+def test_what_kills_every_worker_ends_the_run(cluster: Any, tmp_path: Path) -> None:
+    draw_images(tmp_path / "in", 5)
+    engine = RayEngine(address=cluster.address, actors=1, retries=1)
+    with pytest.raises(OutputError, match="workers died 2 times at the same task"):
+        whole_run([str(tmp_path / "in")], tmp_path / "out", engine, dies=True)
+    assert len(rows_of_run(tmp_path)) == 5
+
+
+def rows_of_run(folder: Path) -> list[Any]:
+    """Another worker finishes what the first ones could not."""
+    whole_run([str(folder / "in")], folder / "out")
+    return rows_of(folder / "out")
 
 
 def test_a_worker_with_a_gpu_works_where_there_is_one(cluster: Any, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Images whose score is known without a model, and runs over them that may be killed."""
 
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -66,10 +67,14 @@ class GreyPredicting(Predicting):
     """Folder where every worker writes down its process number."""
     refuse: str | None = None
     """What loading the model fails with."""
+    dies: bool = False
+    """Whether every worker dies at its first task."""
 
     def build(self) -> Work:
         if self.refuse:
             raise CheckpointError(self.refuse)
+        if self.dies:
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.pids:
             Path(self.pids).mkdir(exist_ok=True)
             Path(self.pids, str(os.getpid())).touch()

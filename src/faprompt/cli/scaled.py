@@ -1,6 +1,7 @@
 """``--engine``: runs over many images."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,20 @@ class Reading:
     max_pixels: int = 0
     map_format: str | None = None
 
+    def settings(self) -> dict[str, Any]:
+        """What of it decides the results.
+
+        Raises:
+            ConfigError: there is no such format.
+        """
+        from faprompt.detection.outputs import FORMATS
+
+        if self.map_format is not None and self.map_format not in FORMATS:
+            names = ", ".join(FORMATS)
+            raise ConfigError(f"map format must be one of {names}, got {self.map_format!r}")
+        deciding = ("batch_size", "max_pixels", "map_format")
+        return {name: getattr(self, name) for name in deciding}
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -95,31 +110,19 @@ class Request:
 
 def predict(cluster: Cluster, model: ModelOptions, reading: Reading, request: Request) -> None:
     """Score many images into shards; see :mod:`faprompt.scale.run`."""
-    from faprompt.detection.outputs import FORMATS
     from faprompt.scale.predicting import Predicting
     from faprompt.scale.run import open_run
     from faprompt.scale.sources import list_inputs
     from faprompt.scale.store import Store
 
-    if reading.map_format is not None and reading.map_format not in FORMATS:
-        raise ConfigError(
-            f"map format must be one of {', '.join(FORMATS)}, got {reading.map_format!r}"
-        )
+    settings = {"kind": "predict", **reading.settings()}
     engine, device = cluster.make(model.device)
     loaded, facts = model.make(device)
     store = Store(request.out)
-    settings = facts | {
-        "kind": "predict",
-        "inputs": [full_name(text) for text in request.paths],
-        "batch_size": reading.batch_size,
-        "max_pixels": reading.max_pixels,
-        "map_format": reading.map_format,
-    }
+    settings |= facts | {"inputs": [full_name(text) for text in request.paths]}
+    names = list_inputs(request.paths, sys.stdin, exclude=store.root)
     plan = open_run(
-        store,
-        settings,
-        lambda: ({"path": n} for n in list_inputs(request.paths, sys.stdin, exclude=store.root)),
-        shard_size=request.shard_size,
+        store, settings, lambda: ({"path": n} for n in names), shard_size=request.shard_size
     )
     recipe = Predicting(
         out=store.root,
@@ -144,8 +147,6 @@ def evaluate(
     Raises:
         ConfigError: there is no place for the shards.
     """
-    import time
-
     from faprompt.scale.evaluating import Evaluating, figures
     from faprompt.scale.labelled import labelled_rows
     from faprompt.scale.run import open_run
@@ -154,15 +155,12 @@ def evaluate(
     (data,) = request.paths
     if not request.out:
         raise ConfigError("--engine needs --out, a folder or URL where shards are kept")
+    started = time.perf_counter()
     engine, device = cluster.make(model.device)
     loaded, facts = model.make(device)
     store = Store(request.out)
-    settings = facts | {
-        "kind": "evaluate",
-        "data": full_name(data) if Path(data).exists() else data,
-        "batch_size": reading.batch_size,
-    }
-    started = time.perf_counter()
+    where = full_name(data) if Path(data).exists() else data
+    settings = facts | {"kind": "evaluate", "data": where, "batch_size": reading.batch_size}
     size = request.shard_size
     plan = open_run(store, settings, lambda: labelled_rows(data), shard_size=size)
     recipe = Evaluating(
@@ -174,8 +172,21 @@ def evaluate(
     )
     carry_out(recipe, engine, retry_errors=request.retry_errors)
     evaluation = figures(store, plan, fpr_limit=fpr_limit, seconds=time.perf_counter() - started)
-    about = {"model": facts, "data": {"root": settings["data"]}, "fpr_limit": fpr_limit}
-    return evaluation, about
+    return evaluation, _about(facts, device, where) | {"fpr_limit": fpr_limit}
+
+
+def _about(facts: dict[str, Any], device: str, where: str) -> dict[str, Any]:
+    """As plain ``evaluate`` tells of model and data."""
+    return {
+        "model": {
+            "name": facts["model"],
+            "sha256": facts["model_sha256"],
+            "backbone": facts["backbone"],
+            "precision": facts["precision"],
+            "device": device,
+        },
+        "data": {"root": where},
+    }
 
 
 def cache_features(

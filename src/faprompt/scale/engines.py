@@ -6,12 +6,13 @@ A task is done again when its worker dies; it must not matter how often it is st
 import json
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from faprompt import errors
-from faprompt.errors import ConfigError, FAPromptError
+from faprompt.errors import ConfigError, FAPromptError, OutputError
 
 Report = dict[str, Any]
 """What is told of a finished task; plain values."""
@@ -65,6 +66,8 @@ class RayEngine:
     """Cores of each, also its computing threads."""
     gpus: float = 0
     """GPUs of each."""
+    retries: int = 10
+    """How often a task may lose its worker: what kills every worker shall not do so for ever."""
 
     def run(self, recipe: Recipe, tasks: Iterable[Any]) -> Iterator[Report]:
         """See :class:`Engine`."""
@@ -74,19 +77,33 @@ class RayEngine:
         ray = connect(self.address)
         size = self.actors or self._room(ray)
         data = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS))
-        done = data.map_batches(
-            Actor,
-            fn_constructor_args=(recipe,),
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=size),
-            num_cpus=self.cpus,
-            num_gpus=self.gpus,
-        )
-        for row in done.iter_rows():
-            report = json.loads(row["report"])
-            if "failure" in report:
-                raise _error(report)
-            yield report
+        done = self._mapped(ray, data, recipe, size)
+        try:
+            for row in done.iter_rows():
+                report = json.loads(row["report"])
+                if "failure" in report:
+                    raise _error(report)
+                yield report
+        except ray.exceptions.RayActorError as error:
+            raise OutputError(
+                f"Ray: workers died {self.retries + 1} times at the same task ({error}); what is "
+                "done stays, and the same command goes on; if they die again, score the images "
+                "of the first missing shard one by one"
+            ) from error
+
+    def _mapped(self, ray: Any, data: Any, recipe: Recipe, size: int) -> Any:
+        with warnings.catch_warnings():
+            # Ray 2.60 has no other way to say how often a task is tried again, and no limit.
+            warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+            return data.map_batches(
+                Actor,
+                fn_constructor_args=(recipe,),
+                batch_size=1,
+                compute=ray.data.ActorPoolStrategy(size=size),
+                num_cpus=self.cpus,
+                num_gpus=self.gpus,
+                max_task_retries=self.retries,
+            )
 
     def _room(self, ray: Any) -> int:
         has = ray.cluster_resources()
