@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test browser killloop fuzz lock lint check clean
+.PHONY: demo test browser killloop ray fuzz lock lint check clean
 
 .venv/runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -45,6 +45,14 @@ fuzz: .venv/dev
 lock: .venv/runtime
 	$(INSTALL) --dry-run --ignore-installed --report .venv/report.json .
 	$(BIN)/python .ci/lock.py .venv/report.json > requirements.lock
+
+.venv/ray: .venv/dev
+	$(INSTALL) -e '.[ray]'
+	touch $@
+
+# A real cluster of two nodes whose workers and drivers are killed; fails where Ray is missing.
+ray: .venv/ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ray tests/scale
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ LAYERS = [
     ["method"],
     ["training", "detection"],
     ["runtime"],
-    ["protocol", "pretrain", "deploy"],
+    ["protocol", "pretrain", "deploy", "scale"],
     ["cli"],
 ]  # low to high
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -75,15 +75,16 @@ def unfinished(folder: Path, name: str) -> list[Path]:
     return sorted(path for path, match in found if match and match["name"] == _short(name))
 
 
-def sweep(folder: Path, *, older_than: float = 0.0) -> None:
+def sweep(folder: Path, *, older_than: float = 0.0, below: bool = True) -> None:
     """Remove the temporary files that killed processes left in a folder and all below it.
 
     Args:
         folder: With files of our own alone; it need not exist.
         older_than: Seconds; younger ones may be of a process that is still writing.
+        below: Whether to look below it, too.
     """
     latest = time.time() - older_than
-    for path in folder.rglob(".*"):
+    for path in folder.rglob(".*") if below else folder.glob(".*"):
         if _TEMPORARY.fullmatch(path.name):
             with suppress(OSError):  # another sweeper was quicker
                 if path.stat().st_mtime <= latest:

@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from random_model import random_model
-from typer.testing import CliRunner, Result
+from random_model import random_model, run
 
-from faprompt.cli.main import load_commands
 from faprompt.errors import FAPromptError
 
 
@@ -30,11 +28,6 @@ def parts(tmp_path: Path) -> Path:
             pixels = rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "parts" / kind / f"{i}.png")
     return tmp_path / "parts"
-
-
-def run(*args: object, text: str | None = None) -> Result:
-    """Run a command; our errors come back as ``result.exception``."""
-    return CliRunner().invoke(load_commands(), [str(arg) for arg in args], input=text)
 
 
 def test_predict_writes_maps_and_tables(model: list[str], parts: Path, tmp_path: Path) -> None:

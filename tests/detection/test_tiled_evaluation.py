@@ -40,6 +40,7 @@ def test_figures_are_those_of_the_merged_maps(detector: Detector, folder: Path) 
         assert looked.sample.label == label
         assert score == pytest.approx(expected.image_score, abs=1e-6)
         scaled = Image.fromarray(expected.anomaly_map).resize((64, 64), Image.Resampling.BILINEAR)
+        assert looked.anomaly_map is not None
         np.testing.assert_allclose(looked.anomaly_map, np.asarray(scaled), atol=1e-5)
         assert looked.gt_mask is not None
         assert looked.gt_mask.any() == bool(label)

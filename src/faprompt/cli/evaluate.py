@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options, tiling
+from faprompt.cli import options, scaled, tiling
+from faprompt.cli import scaled_options as many
+from faprompt.cli import scaled_request as request
 from faprompt.cli.app import app
 from faprompt.cli.printing import printable
 
@@ -14,7 +16,17 @@ if TYPE_CHECKING:
 
 Data = Annotated[str, typer.Option(help="Labelled data set: PATH or LAYOUT:PATH.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
+Out = Annotated[
+    str | None,
+    typer.Option(help="With --engine: folder or URL of its shards; the same command continues it."),
+]
 FprLimit = Annotated[float, typer.Option(help="False positive rate up to which AUPRO counts.")]
+
+CARRIED = {
+    "data", "model", "json_file", "fpr_limit", "weights", "device", "precision", "batch_size",
+    "workers",
+}  # fmt: skip
+"""Parameters that an engine knows beside its own; others are refused."""
 
 HEADINGS = {
     "image_auroc": "image\nAUROC",
@@ -29,6 +41,7 @@ HEADINGS = {
 
 @app.command()
 def evaluate(
+    ctx: typer.Context,
     data: Data,
     model: options.Model = "tiny",
     json_file: Json = None,
@@ -43,11 +56,30 @@ def evaluate(
     overlap: tiling.Overlap = None,
     smallest_defect: tiling.SmallestDefect = None,
     whole: tiling.Whole = False,
+    engine: many.EngineName = None,
+    out: Out = None,
+    shard_size: many.ShardSize = None,
+    actors: many.Actors = None,
+    cpus: many.Cpus = None,
+    gpus: many.Gpus = None,
+    address: many.Address = None,
+    retry_errors: many.RetryErrors = False,
 ) -> None:
     """Measure a model on a labelled data set: per class, and the mean.
 
     Example: faprompt evaluate --data ./parts --model runs/x/best.safetensors
     """
+    many.check(ctx, CARRIED, more={"out"})
+    if engine is not None:
+        figures = scaled.evaluate(
+            request.Cluster(engine, actors, cpus, gpus, address),
+            request.ModelOptions(model, weights, device, precision),
+            request.Reading(batch_size, workers),
+            request.Request([data], out or "", shard_size, retry_errors),
+            fpr_limit,
+        )
+        _finish(*figures, json_file, f"{data}, model {model}")
+        return
     windows = tiling.TilingRequest(
         tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
     ).tiling(reference=reference)
@@ -68,33 +100,33 @@ def evaluate(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
         evaluation = run(chosen, dataset, settings, progress=lambda n: progress.advance(task, n))
+    about: dict[str, Any] = {}
     if json_file:
-        about = {"model": model, "fpr_limit": fpr_limit, "reference": reference}
-        about |= tiling.recorded(windows)
-        _write(json_file, evaluation, detector, about=about, dataset=dataset)
-    _show(evaluation, f"{dataset.name} ({dataset.layout}), model {model}")
+        about = _about(detector, dataset, model, evaluation) | {"fpr_limit": fpr_limit}
+        about |= ({"reference": reference} if reference else {}) | tiling.recorded(windows)
+    _finish(evaluation, about, json_file, f"{dataset.name} ({dataset.layout}), model {model}")
+
+
+def _finish(
+    evaluation: "Evaluation", about: dict[str, Any], json_file: Path | None, title: str
+) -> None:
+    if json_file:
+        _write(json_file, evaluation, about)
+    _show(evaluation, title)
     if evaluation.unreadable:
         raise typer.Exit(1)
 
 
-def _write(
-    path: Path, evaluation: "Evaluation", detector: Any, *, about: dict[str, Any], dataset: Any
-) -> None:
-    import json
-
-    from faprompt.files import write_text
-    from faprompt.method.checkpoint import library_versions
-
-    scale = detector.backbone.clip.logit_scale
-    values = evaluation.to_dict() | {
+def _about(detector: Any, dataset: Any, model: str, evaluation: "Evaluation") -> dict[str, Any]:
+    return {
         "model": {
-            "name": str(about["model"]),
+            "name": model,
             "sha256": detector.checksum,
             "backbone": detector.header.backbone,
             "backbone_checksum": detector.backbone.checksum,
             "input_size": detector.input_size,
-            "precision": str(scale.dtype).removeprefix("torch."),
-            "device": str(scale.device),
+            "precision": detector.precision,
+            "device": str(detector.device),
         },
         "data": {
             "name": dataset.name,
@@ -102,10 +134,16 @@ def _write(
             "root": str(dataset.root),
             "sha256": dataset.content_hash() if not evaluation.unreadable else None,
         },
-        "fpr_limit": about["fpr_limit"],
-        **{name: about[name] for name in ("reference", "tiling") if about.get(name)},
-        "versions": library_versions(),
     }
+
+
+def _write(path: Path, evaluation: "Evaluation", about: dict[str, Any]) -> None:
+    import json
+
+    from faprompt.files import write_text
+    from faprompt.method.checkpoint import library_versions
+
+    values = evaluation.to_dict() | about | {"versions": library_versions()}
     write_text(path, json.dumps(values, indent=2) + "\n")
 
 

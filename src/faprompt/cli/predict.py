@@ -1,7 +1,6 @@
 """The ``predict`` command."""
 
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,44 +8,48 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options, predict_regions, tiling
+from faprompt.cli import options, predict_regions, scaled, tiling
+from faprompt.cli import scaled_options as many
+from faprompt.cli import scaled_request as request
 from faprompt.cli.app import app
-from faprompt.cli.printing import printable
-from faprompt.errors import DataError
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-    from faprompt.data.listing import Listed
     from faprompt.detection.detector import Detector
     from faprompt.detection.look import Look
     from faprompt.detection.outputs import PredictionFolder
-    from faprompt.detection.prediction import Prediction
     from faprompt.detection.region_files import RegionFolder
-    from faprompt.detection.station import Station
     from faprompt.runtime import Runtime
 
 Paths = Annotated[
     list[str],
-    typer.Argument(help="Image files, folders, globs, or - for a list on standard input."),
+    typer.Argument(
+        help="Image files, folders, globs, or - for a list on standard input; "
+        "with --engine also URLs and Parquet manifests."
+    ),
 ]
-Out = Annotated[Path, typer.Option(help="Folder for heat maps and tables.")]
-Maps = Annotated[bool, typer.Option("--maps/--no-maps", help="Heat maps, or scores alone.")]
+Out = Annotated[str, typer.Option(help="Folder for heat maps and tables; with --engine or a URL.")]
+Maps = Annotated[
+    bool | None,
+    typer.Option("--maps/--no-maps", help="Heat maps, or scores alone (default with --engine)."),
+]
 MapFormat = Annotated[str, typer.Option(help="png or jpg.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Largest width x height that is decoded.")]
 
-SHOWN = 20  # rows of the table
-DECIDED = ("decision", "margin")
-PLAIN: dict[str, Any] = {"box": None, "pad_edge": False}
+CARRIED = {
+    "paths", "out", "model", "maps", "map_format", "max_pixels", "weights", "device", "precision",
+    "batch_size", "workers",
+}  # fmt: skip
+"""Parameters that an engine knows beside its own; others are refused."""
 
 
 @app.command()
 def predict(
+    ctx: typer.Context,
     paths: Paths,
-    out: Out = Path("predictions"),
+    out: Out = "predictions",
     model: options.Model = "tiny",
     station: options.Station = None,
-    maps: Maps = True,
+    maps: Maps = None,
     map_format: MapFormat = "png",
     max_pixels: MaxPixels = 178_956_970,
     weights: options.Weights = None,
@@ -65,11 +68,28 @@ def predict(
     overlap: tiling.Overlap = None,
     smallest_defect: tiling.SmallestDefect = None,
     whole: tiling.Whole = False,
+    engine: many.EngineName = None,
+    shard_size: many.ShardSize = None,
+    actors: many.Actors = None,
+    cpus: many.Cpus = None,
+    gpus: many.Gpus = None,
+    address: many.Address = None,
+    retry_errors: many.RetryErrors = False,
 ) -> None:
     """Find and locate anomalies: a score and a heat map per image.
 
     Example: faprompt predict ./photos --out results
     """
+    many.check(ctx, CARRIED)
+    _check_places(out, engine, map_format=map_format, maps=maps)
+    if engine is not None:
+        scaled.predict(
+            request.Cluster(engine, actors, cpus, gpus, address),
+            request.ModelOptions(model, weights, device, precision),
+            request.Reading(batch_size, workers, max_pixels, map_format if maps else None),
+            request.Request(paths, out, shard_size, retry_errors),
+        )
+        return
     asked = predict_regions.RegionRequest(
         wanted=regions,
         pixel_threshold=pixel_threshold,
@@ -82,34 +102,51 @@ def predict(
     from faprompt.data.listing import list_images
 
     areas = predict_regions.parse_areas(roi, ignore)
-    listed = list_images(paths, _standard_input(), exclude=out)
+    place = Path(out)
+    place = Path(out)
+    listed = list_images(paths, _standard_input(), exclude=place)
+    from faprompt.cli.predict_run import Run
     from faprompt.detection.look import Look
-    from faprompt.detection.outputs import PredictionFolder
-    from faprompt.detection.region_files import RegionFolder
 
     detector = options.load_model(model, weights=weights, device=device, precision=precision)
     detector = predict_regions.with_references(detector, reference, areas)
     if station:
         detector.use_station(station)
     look = Look(areas=areas, responses=regions, tiling=windows)
-    wanted = asked.settings(
-        detector.colour_limits,
-        station=detector.station.pixel_threshold if detector.station else None,
-    )
-    settings = _recorded(model, detector, look) | predict_regions.recorded(wanted)
-    folder = PredictionFolder.open(out, settings, map_format=map_format if maps else None)
-    run = _Run(detector, folder, listed, max_pixels=max_pixels)
+    settings = _recorded(model, detector, look)
+    form = None if maps is False else map_format
+    run = Run(detector, *_open(place, detector, asked, settings, map_format=form), listed)
     run.look = replace(look, watch=run.watch)
-    run.regions = RegionFolder(out, wanted, done=folder.rows) if wanted else None
-    try:
-        run.go(batch_size, workers)
-    finally:
-        folder.finish()
-        if run.regions:
-            run.regions.finish()
-    run.report()
-    if run.failed:
-        raise typer.Exit(1)
+    run.carry_out(batch_size, workers, max_pixels)
+
+
+def _check_places(out: str, engine: str | None, *, map_format: str, maps: bool | None) -> None:
+    """Refuse what only an engine can do, and what it would do in vain."""
+    from faprompt.data.remote import is_url
+
+    if engine is None and is_url(out):
+        raise typer.BadParameter("--out: a URL needs --engine")
+    if engine is not None and not maps and map_format != "png":
+        raise typer.BadParameter("--map-format needs --maps where there is an --engine")
+
+
+def _open(
+    place: Path,
+    detector: "Detector | Runtime",
+    asked: predict_regions.RegionRequest,
+    settings: dict[str, Any],
+    *,
+    map_format: str | None,
+) -> "tuple[PredictionFolder, RegionFolder | None]":
+    """The files of a run, which refuse to go on with other settings than they began with."""
+    from faprompt.detection.outputs import PredictionFolder
+    from faprompt.detection.region_files import RegionFolder
+
+    pixel_threshold = detector.station.pixel_threshold if detector.station else None
+    wanted = asked.settings(detector.colour_limits, station=pixel_threshold)
+    settings = settings | predict_regions.recorded(wanted)
+    folder = PredictionFolder.open(place, settings, map_format=map_format)
+    return folder, RegionFolder(place, wanted, done=folder.rows) if wanted else None
 
 
 def _recorded(model: str, detector: "Detector | Runtime", look: "Look") -> dict[str, Any]:
@@ -123,132 +160,3 @@ def _recorded(model: str, detector: "Detector | Runtime", look: "Look") -> dict[
 
 def _standard_input() -> Iterator[str]:
     yield from sys.stdin
-
-
-class _Run:
-    """Predicts what is pending and tells of it."""
-
-    def __init__(
-        self,
-        detector: "Detector | Runtime",
-        folder: "PredictionFolder",
-        listed: "list[Listed]",
-        *,
-        max_pixels: int,
-    ) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.detector, self.folder = detector, folder
-        self.origin = {"model_sha256": detector.identity["model_sha256"]}
-        if detector.station:
-            self.origin["station_sha256"] = detector.station.sha256
-        self.max_pixels = max_pixels
-        self.listed = listed
-        self.pending = list(folder.pending(listed))
-        self.names = {str(item.path): item.name for item in listed}
-        self.errors = Console(stderr=True)
-        self.progress = Progress(console=self.errors, transient=True)
-        self._windows: TaskID | None = None
-        self.look: Look | None = None
-        self.regions: RegionFolder | None = None
-        self.failed = 0
-        self.seconds = 0.0
-
-    def go(self, batch_size: int | None, workers: int) -> None:
-        """Score, write, show progress; an unusable image is reported and left out."""
-        done = len(self.listed) - len(self.pending)
-        if done:
-            self.errors.print(f"{done} images were done before; {len(self.pending)} to do")
-        started = time.perf_counter()
-        stream = self.detector.predict(
-            (item.path for item in self.pending),
-            batch_size=batch_size,
-            workers=workers,
-            max_pixels=self.max_pixels,
-            on_error=self._failed,
-            look=self.look,
-        )
-        with self.progress:
-            for prediction in self.progress.track(
-                stream, description="predicting", total=len(self.pending)
-            ):
-                try:
-                    self._write(prediction)
-                except DataError as error:  # gone since it was read
-                    self._failed(prediction.path, error)
-        self.seconds = time.perf_counter() - started
-
-    def watch(self, done: int, total: int) -> None:
-        """Show how far the windows of one image are."""
-        if self._windows is None:
-            self._windows = self.progress.add_task("windows", total=total)
-        self.progress.update(self._windows, completed=done, total=total)
-
-    def _write(self, prediction: "Prediction") -> None:
-        name, overlay = self.names[str(prediction.path)], None
-        if self.regions:
-            from faprompt.detection.rendering import outlined
-
-            found = self.regions.add(prediction, name)  # before the row, which says: done
-            if self.folder.map_format:
-                picture = prediction.overlay()
-                scale = picture.width / prediction.size[0]  # very large images are shown reduced
-                outlines = ([(x * scale, y * scale) for x, y in r.polygon] for r in found)
-                overlay = outlined(picture, outlines)
-        from faprompt.detection.tracing import trace
-
-        facts = trace(prediction, **self.origin)
-        self.folder.add(prediction, name, facts=facts, overlay=overlay)
-
-    def _failed(self, source: Any, error: Any) -> None:
-        self.failed += 1
-        self.folder.add_error(str(source), error)
-        self.errors.print(
-            f"left out: {printable(error)}",
-            style="yellow",
-            soft_wrap=True,
-            highlight=False,
-            markup=False,
-        )
-
-    def report(self) -> None:
-        """The most anomalous images, and a summary."""
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        paths = {str(item.path) for item in self.listed}
-        rows = [row for row in self.folder.rows.values() if row["path"] in paths]
-        rows.sort(key=lambda row: -row["image_score"])
-        station = self.detector.station
-        table = Table("score", *(DECIDED if station else ()), "image", "size", **PLAIN)
-        for row in rows[:SHOWN]:
-            size = f"{row['width']}x{row['height']}"
-            decided = (row["decision"], f"{row['margin']:.3f}") if station else ()
-            name = Text(printable(row["path"]))
-            table.add_row(f"{row['image_score']:.3f}", *decided, name, size)
-        console = Console()
-        console.print(table)
-        if len(rows) > SHOWN:
-            console.print(f"... and {len(rows) - SHOWN} more in predictions.csv")
-        done = len(self.pending) - self.failed
-        speed = f", {1000 * self.seconds / done:.0f} ms each" if done else ""
-        failed = f", [yellow]{self.failed} left out[/yellow]" if self.failed else ""
-        console.print(f"{len(rows)} images{speed}{failed}")
-        if station and rows:
-            self._report_station(station, rows)
-        console.print(f"results: [bold]{options.marked(self.folder.folder)}[/bold]", soft_wrap=True)
-
-    def _report_station(self, station: "Station", rows: list[dict[str, Any]]) -> None:
-        """Counts of decisions, and whether the scores still look like the calibration's."""
-        from faprompt.detection.decision import VERDICTS
-        from faprompt.detection.drift import FEW, measure_drift
-
-        verdicts = [row["decision"] for row in rows]
-        counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
-        typer.echo(f"{station.product}: {counts}")
-        if len(rows) >= FEW:
-            drift = measure_drift(station, [row["image_score"] for row in rows])
-            if drift.warns:
-                self.errors.print(f"drift: {drift}", style="yellow", soft_wrap=True, markup=False)

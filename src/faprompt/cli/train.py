@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from faprompt.cli import options
+from faprompt.cli import options, scaled
+from faprompt.cli import scaled_options as many
+from faprompt.cli import scaled_request as request
 from faprompt.cli.app import app
 from faprompt.cli.display import TrainingDisplay
 
@@ -29,6 +31,7 @@ def _setting(text: str) -> Any:
 
 @app.command()
 def train(
+    ctx: typer.Context,
     data: Data,
     out: Out,
     backbone: BackboneName = "tiny",
@@ -62,11 +65,17 @@ def train(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     workers: options.Workers = options.DEFAULT_WORKERS,
+    engine: many.CachingEngine = None,
+    actors: many.Actors = None,
+    cpus: many.Cpus = None,
+    gpus: many.Gpus = None,
+    address: many.Address = None,
 ) -> None:
     """Learn prompts on labelled data, to find anomalies in products never seen.
 
     Example: faprompt train --data ./parts --out runs/parts
     """
+    many.check(ctx)
     named = {
         "preset": preset, "epochs": epochs, "batch_size": batch_size,
         "learning_rate": learning_rate, "beta1": beta1, "beta2": beta2,
@@ -87,6 +96,9 @@ def train(
 
     from faprompt.clip.weights import load_backbone
     from faprompt.data.datasets import load_dataset
+    from faprompt.errors import ConfigError
+    from faprompt.scale.features import recipe_for
+    from faprompt.scale.model import full_weights
     from faprompt.training.feature_cache import default_cache_root
     from faprompt.training.run import Places
     from faprompt.training.run import train as run
@@ -95,6 +107,15 @@ def train(
     compute = options.resolve_compute(device, precision)
     frozen = load_backbone(backbone, weights=weights, device=compute.device, dtype=compute.dtype)
     root = (cache or default_cache_root()) if use_cache else None
+    if engine is not None:
+        cluster = request.Cluster(engine, actors, cpus, gpus, address)
+        if root is None:
+            raise ConfigError("--engine caches features; leave --no-cache out")
+        recipe = recipe_for(
+            frozen, compute, weights=full_weights(weights), cache=root, workers=workers,
+            input_size=chosen.training.input_size,
+        )  # fmt: skip
+        scaled.cache_features(cluster, datasets, recipe, device=compute.device.type)
     with TrainingDisplay() as display:
         try:
             result = run(

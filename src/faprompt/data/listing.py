@@ -45,7 +45,7 @@ def list_images(
             (line.rstrip("\r\n") for line in lines) if argument == STANDARD_INPUT else [argument]
         )
         for text in inner:
-            for listed in _expand(text) if text else ():
+            for listed in expand(text) if text else ():
                 if exclude is None or exclude not in listed.path.parents:
                     found.setdefault(listed.path, listed)
     if not found:
@@ -55,7 +55,8 @@ def list_images(
     return list(found.values())
 
 
-def _expand(text: str) -> Iterator[Listed]:
+def expand(text: str) -> Iterator[Listed]:
+    """Files that one file, folder or glob stands for; a named file may be missing."""
     path = expanded(text)
     if is_folder(path):
         for image in images_below(path, keep_unlisted=True):

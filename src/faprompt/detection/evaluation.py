@@ -2,25 +2,21 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor, stack
 
 from faprompt.data.images import MAX_PIXELS
-from faprompt.data.loading import in_groups, map_ordered
-from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset, Sample
-from faprompt.detection.prediction import Reading, overflow
+from faprompt.detection.labelled import Evaluated, ScoredSample, score_samples
+from faprompt.detection.prediction import Reading
 from faprompt.detection.spool import MapSpool
 from faprompt.detection.tiled_samples import look_at_samples
 from faprompt.detection.tiling import Tiling
 from faprompt.errors import DataError, FAPromptError, MetricError
-from faprompt.metrics.pixel import FPR_LIMIT, PixelResult, pixel_metrics
+from faprompt.metrics.pixel import FPR_LIMIT, MapAndMask, PixelResult, pixel_metrics
 from faprompt.metrics.ranking import auroc, average_precision, f1_max
 
 IMAGE_METRICS: dict[str, Callable[..., float]] = {
@@ -30,22 +26,6 @@ IMAGE_METRICS: dict[str, Callable[..., float]] = {
 }
 PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1max", "pixel_aupro")
 METRICS = (*IMAGE_METRICS, *PIXEL_METRICS)
-
-
-class Evaluated(Protocol):
-    """What can be evaluated: a detector, or whatever reads and scores as it does."""
-
-    batch_size: int
-
-    @property
-    def input_size(self) -> int:
-        """S, side of the square input in pixels."""
-
-    def read(self, source: Any) -> tuple[Image.Image, Tensor]:
-        """An image (RGB) and its input (3, S, S)."""
-
-    def score(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, S, S) to scores (B,) and maps (B, S, S), fp32 on the CPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,47 +189,16 @@ class _Run:
             return
         size = self.settings.batch_size or self.detector.batch_size
         workers = self.settings.workers
-        results = map_ordered(self._read, samples, workers=workers, ahead=max(1, workers, size))
-        for group in in_groups(results, size):
-            usable = []
-            for sample, result in group:
-                if isinstance(result, FAPromptError):
-                    self.unreadable[str(sample.image_path)] = str(result)
-                else:
-                    usable.append((sample, *result))
-            if usable:
-                self._score_batch(usable)
-            progress(len(group))
-
-    def _read(self, sample: Sample) -> tuple[Tensor, NDArray[np.bool_] | None]:
-        mask = read_mask(sample, self.detector.input_size)
-        return self.detector.read(sample.image_path)[1], mask
-
-    def _score_batch(self, batch: list[tuple[Sample, Tensor, NDArray[np.bool_] | None]]) -> None:
-        scores, maps = self.detector.score(stack([pixels for _, pixels, _ in batch]))
-        for (sample, _, mask), score, array in zip(
-            batch, scores.tolist(), maps.numpy(), strict=True
-        ):
-            precision = getattr(self.detector, "precision", "its precision")
-            if error := overflow(score, array, source=sample.image_path, precision=precision):
-                self.unreadable[str(sample.image_path)] = str(error)
-                continue
-            self._keep(sample, score, array, mask)
-
-    def _keep(
-        self, sample: Sample, score: float, array: NDArray[Any], mask: NDArray[np.bool_] | None
-    ) -> None:
-        self.scores.append((str(sample.image_path), int(sample.label or 0), score))
-        if mask is None:
-            self.unknown_masks += 1
-        else:
-            self.spool.append(array, mask)
+        for batch in score_samples(self.detector, samples, batch_size=size, workers=workers):
+            for scored in batch:
+                self._keep(scored)
+            progress(len(batch))
 
     def _score_by_windows(
         self, samples: Sequence[Sample], progress: Callable[[int], None], tiling: Tiling
     ) -> None:
         def failed(sample: Sample, error: FAPromptError) -> None:
-            self.unreadable[str(sample.image_path)] = str(error)
+            self._keep(ScoredSample(sample=sample, error=error))
             progress(1)
 
         reading = Reading(
@@ -258,15 +207,26 @@ class _Run:
             max_pixels=MAX_PIXELS,
             on_error=failed,
         )
-        for looked in look_at_samples(self.detector, samples, reading, tiling):
-            self._keep(looked.sample, looked.image_score, looked.anomaly_map, looked.gt_mask)
+        for scored in look_at_samples(self.detector, samples, reading, tiling):
+            self._keep(scored)
             progress(1)
+
+    def _keep(self, scored: ScoredSample) -> None:
+        path = str(scored.sample.image_path)
+        if scored.image_score is None or scored.anomaly_map is None:
+            self.unreadable[path] = str(scored.error)
+            return
+        self.scores.append((path, int(scored.sample.label or 0), scored.image_score))
+        if scored.gt_mask is None:
+            self.unknown_masks += 1
+        else:
+            self.spool.append(scored.anomaly_map, scored.gt_mask)
 
 
 def class_result(
     name: str,
     image_scores: Sequence[tuple[str, int, float]],
-    spool: MapSpool,
+    spool: Iterable[MapAndMask],
     *,
     unknown_masks: int = 0,
     fpr_limit: float = FPR_LIMIT,
@@ -276,7 +236,7 @@ def class_result(
     Args:
         name: Of the class.
         image_scores: Image path, label and score.
-        spool: Maps and masks of the images whose mask is known.
+        spool: Maps and masks of the images whose mask is known; read several times.
         unknown_masks: How many images have none.
         fpr_limit: See ``PixelMetrics``.
     """

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from PIL import Image
@@ -138,13 +138,7 @@ class PredictionFolder:
             before = dict(parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise OutputError(f"{path}: not readable ({error}); remove it") from None
-        keys = [k for k in sorted(before | settings) if before.get(k) != settings.get(k)]
-        if keys:
-            changes = "; ".join(f"{k} was {before.get(k)}, now {settings.get(k)}" for k in keys)
-            raise ConfigError(
-                f"{self.folder}: holds predictions with other settings ({changes}); choose "
-                "another --out, or remove the folder"
-            )
+        refuse_changes(str(self.folder), before, settings)
 
     def _read_rows(self) -> None:
         path = self.folder / "predictions.jsonl"
@@ -206,13 +200,33 @@ def _in_table(row: Row) -> Row:
     return row | {"path": f"./{row['path']}"} if row["path"].startswith(FORMULA) else row
 
 
+def refuse_changes(where: str, before: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse to go on with other settings than a run began with.
+
+    Raises:
+        ConfigError: they differ; the text names every difference.
+    """
+    keys = [k for k in sorted({**before, **settings}) if before.get(k) != settings.get(k)]
+    if keys:
+        changes = "; ".join(f"{k} was {before.get(k)}, now {settings.get(k)}" for k in keys)
+        raise ConfigError(
+            f"{where}: holds predictions with other settings ({changes}); choose "
+            "another --out, or remove the folder"
+        )
+
+
 def save_image(path: Path, image: Image.Image) -> None:
     """Write a picture, whole or not at all; the ending decides the format.
 
     Raises:
         OutputError: it cannot be written.
     """
-    kind = FORMATS[path.suffix.lower().removeprefix(".").replace("jpeg", "jpg")]
-    options = {"quality": JPEG_QUALITY} if kind == "JPEG" else {"compress_level": PNG_COMPRESSION}
     with replacing(path) as temporary:
-        image.save(temporary, format=kind, **options)
+        encode_image(image, temporary, path.suffix.lower().removeprefix(".").replace("jpeg", "jpg"))
+
+
+def encode_image(image: Image.Image, file: Path | IO[bytes], form: str) -> None:
+    """Write a picture to a file as ``png`` or ``jpg``."""
+    kind = FORMATS[form]
+    options = {"quality": JPEG_QUALITY} if kind == "JPEG" else {"compress_level": PNG_COMPRESSION}
+    image.save(file, format=kind, **options)

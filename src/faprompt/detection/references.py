@@ -23,7 +23,7 @@ from faprompt.data.files import images_below
 from faprompt.data.hashing import content_hash
 from faprompt.data.samples import Dataset
 from faprompt.detection.areas import Areas, counting_patches
-from faprompt.detection.evaluation import Evaluated
+from faprompt.detection.labelled import Evaluated
 from faprompt.errors import ConfigError, DataError
 from faprompt.method import scoring
 from faprompt.method.network import Scores

@@ -1,14 +1,11 @@
 """Labelled images looked at by windows, for the evaluation. Shapes: S input side in pixels."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
 
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Sample
+from faprompt.detection.labelled import ScoredSample
 from faprompt.detection.look import Look
 from faprompt.detection.map_files import shrunk
 from faprompt.detection.prediction import Engine, Reading
@@ -25,21 +22,9 @@ class LooksClosely(Protocol):
         """What the model has to offer."""
 
 
-@dataclass(frozen=True, slots=True)
-class LookedSample:
-    """One labelled image and what was seen of it."""
-
-    sample: Sample
-    image_score: float
-    anomaly_map: NDArray[np.float32]
-    """(S, S): the merged map of the original image, averaged down or stretched to it."""
-    gt_mask: NDArray[np.bool_] | None
-    """(S, S); None: unknown."""
-
-
 def look_at_samples(
     detector: object, samples: Sequence[Sample], reading: Reading, tiling: Tiling
-) -> Iterator[LookedSample]:
+) -> Iterator[ScoredSample]:
     """Look at every image; what cannot be used is given to ``reading.on_error``.
 
     Raises:
@@ -57,4 +42,9 @@ def look_at_samples(
             reading.on_error(looked.item, error)
             continue
         values = shrunk(looked.seen.anomaly_map, (side, side))
-        yield LookedSample(looked.item, looked.seen.image_score, values, gt_mask)
+        yield ScoredSample(
+            sample=looked.item,
+            image_score=looked.seen.image_score,
+            anomaly_map=values,
+            gt_mask=gt_mask,
+        )

@@ -1,4 +1,4 @@
-"""A manifest: one image per line of a CSV file, or per object of a JSONL file.
+"""A manifest: one image per line of a CSV file, object of a JSONL file or row of a Parquet file.
 
 Columns (other names for them in ``_COLUMNS``; only ``path`` is needed): path, label, mask,
 mask_rule (see ``MaskRule``), class, type. Relative paths are relative to the manifest.
@@ -15,6 +15,7 @@ from faprompt.config import SHOWN, short
 from faprompt.data.files import is_stray, is_there
 from faprompt.data.layouts.base import Layout
 from faprompt.data.layouts.names import label_of
+from faprompt.data.parquet import parquet_rows
 from faprompt.data.samples import (
     ANOMALOUS_TYPE,
     MASK_RULES,
@@ -36,10 +37,14 @@ _COLUMNS = {
     "mask_rule": ("mask_rule",),
     "type": ("type", "anomaly_type", "specie_name", "defect_type", "defect"),
 }
+PATH_NAMES = _COLUMNS["path"]
+"""What the column of paths may be called."""
 _MEANING = {name: column for column, names in _COLUMNS.items() for name in names}
 _TABLES = {".csv", ".tsv"}
 _OBJECTS = {".jsonl", ".ndjson"}
-_NAMES = ("manifest.csv", "manifest.jsonl")
+PARQUET_SUFFIX = ".parquet"
+_SUFFIXES = {*_TABLES, *_OBJECTS, PARQUET_SUFFIX}
+_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 _UNKNOWN_LABELS = {"", "-1", "unknown", "none", "null", "nan", "?"}
 
 Row = tuple[int, dict[str, Any]]
@@ -59,23 +64,40 @@ def _file(path: Path) -> Path:
 
 def _fits(path: Path) -> bool:
     file = _file(path)
-    return file.is_file() and file.suffix.lower() in _TABLES | _OBJECTS and not is_stray(file)
+    return file.is_file() and file.suffix.lower() in _SUFFIXES and not is_stray(file)
 
 
 def _read(path: Path) -> tuple[Sample, ...]:
     file = _file(path)
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: not readable as UTF-8 text ({error})") from error
-    rows = _json_rows if file.suffix.lower() in _OBJECTS else _csv_rows
-    try:
-        samples = tuple(_sample(file, line, row) for line, row in rows(file, text))
+        samples = tuple(_sample(file, line, row) for line, row in _rows(file))
     except csv.Error as error:
         raise DataError(f"{file}: not a readable table ({error})") from error
     if not samples:
         raise DataError(f"{file}: lists no images; needed is one image per line")
     return samples
+
+
+def _rows(file: Path) -> Iterator[Row]:
+    if file.suffix.lower() == PARQUET_SUFFIX:
+        return table_rows(str(file))
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: not readable as UTF-8 text ({error})") from error
+    return (_json_rows if file.suffix.lower() in _OBJECTS else _csv_rows)(file, text)
+
+
+def table_rows(name: str) -> Iterator[Row]:
+    """Rows of a Parquet manifest, a path or a URL, by our names of the columns.
+
+    Raises:
+        DataError: it cannot be read, or has no column of paths.
+    """
+    columns: list[str | None] = []
+    for number, row in enumerate(parquet_rows(name), start=1):
+        columns = columns or _known_columns(name, number, list(row))
+        yield number, {c: v for c, v in zip(columns, row.values(), strict=True) if c}
 
 
 def _csv_rows(file: Path, text: str) -> Iterator[Row]:
@@ -111,7 +133,7 @@ def _json_rows(file: Path, text: str) -> Iterator[Row]:
 
 
 def _known_columns(
-    file: Path, line: int, header: list[str], seen: set[str] | None = None
+    file: Path | str, line: int, header: list[str], seen: set[str] | None = None
 ) -> list[str | None]:
     """Return our name of each column, None for those that mean nothing to us."""
     names = [name.strip().lower() for name in header]
@@ -134,6 +156,23 @@ def _known_columns(
 
 
 def _sample(file: Path, line: int, row: dict[str, Any]) -> Sample:
+    known = known_values(file, line, row)
+    return Sample(
+        image_path=resolve(file.parent, known["path"]),
+        class_name=known["class"] or file.stem,
+        label=known["label"],
+        anomaly_type=known["type"],
+        mask_path=resolve(file.parent, known["mask"]) if known["mask"] else None,
+        mask_rule=known["mask_rule"],
+    )
+
+
+def known_values(file: Path | str, line: int, row: dict[str, Any]) -> dict[str, Any]:
+    """What a row says: all columns of a manifest, with defaults for those it has not.
+
+    Raises:
+        DataError: a value is not what its column needs.
+    """
     for column in ("path", "mask", "class", "type"):
         if not isinstance(row.get(column) or "", str):
             raise DataError(
@@ -143,14 +182,14 @@ def _sample(file: Path, line: int, row: dict[str, Any]) -> Sample:
         raise DataError(f"{file}: line {line}, column 'path' is empty; needed is an image file")
     label = _label(file, line, row.get("label"))
     default_type = {0: NORMAL_TYPE, 1: ANOMALOUS_TYPE, None: UNKNOWN_TYPE}[label]
-    return Sample(
-        image_path=resolve(file.parent, row["path"]),
-        class_name=row.get("class") or file.stem,
-        label=label,
-        anomaly_type=row.get("type") or default_type,
-        mask_path=resolve(file.parent, row["mask"]) if row.get("mask") else None,
-        mask_rule=mask_rule(f"{file}: line {line}", row.get("mask_rule")),
-    )
+    return {
+        "path": row["path"],
+        "class": row.get("class"),
+        "label": label,
+        "type": row.get("type") or default_type,
+        "mask": row.get("mask"),
+        "mask_rule": mask_rule(f"{file}: line {line}", row.get("mask_rule")),
+    }
 
 
 def mask_rule(where: str, value: Any) -> MaskRule:
@@ -167,7 +206,7 @@ def mask_rule(where: str, value: Any) -> MaskRule:
     return rule
 
 
-def _label(file: Path, line: int, value: Any) -> int | None:
+def _label(file: Path | str, line: int, value: Any) -> int | None:
     word = "" if value is None else str(value).strip().lower()
     if word in _UNKNOWN_LABELS:
         return None
@@ -182,7 +221,8 @@ def _label(file: Path, line: int, value: Any) -> int | None:
 
 MANIFEST = Layout(
     name="manifest",
-    looks="a .csv or .jsonl file with a column path, or manifest.csv / manifest.jsonl in a folder",
+    looks="a .csv, .jsonl or .parquet file with a column path, or a folder with such a file named "
+    "manifest",
     fits=_fits,
     read_root=_read,
 )

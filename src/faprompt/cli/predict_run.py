@@ -1,0 +1,164 @@
+"""What ``predict`` does once it is told: scores what is pending and tells of it."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from faprompt.cli import options
+from faprompt.cli.printing import printable
+from faprompt.errors import DataError
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from faprompt.data.listing import Listed
+    from faprompt.detection.detector import Detector
+    from faprompt.detection.look import Look
+    from faprompt.detection.outputs import PredictionFolder
+    from faprompt.detection.prediction import Prediction
+    from faprompt.detection.region_files import RegionFolder
+    from faprompt.detection.station import Station
+    from faprompt.runtime import Runtime
+
+SHOWN = 20  # rows of the table
+DECIDED = ("decision", "margin")
+PLAIN: dict[str, Any] = {"box": None, "pad_edge": False}
+
+
+class Run:
+    """Predicts what is pending and tells of it."""
+
+    def __init__(
+        self,
+        detector: "Detector | Runtime",
+        folder: "PredictionFolder",
+        regions: "RegionFolder | None",
+        listed: "list[Listed]",
+    ) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.detector, self.folder, self.regions = detector, folder, regions
+        self.origin = {"model_sha256": detector.identity["model_sha256"]}
+        if detector.station:
+            self.origin["station_sha256"] = detector.station.sha256
+        self.listed = listed
+        self.pending = list(folder.pending(listed))
+        self.names = {str(item.path): item.name for item in listed}
+        self.errors = Console(stderr=True)
+        self.progress = Progress(console=self.errors, transient=True)
+        self._windows: TaskID | None = None
+        self.look: Look | None = None
+        self.failed = 0
+        self.seconds = 0.0
+
+    def carry_out(self, batch_size: int | None, workers: int, max_pixels: int) -> None:
+        """Score, finish the files even where something stops it, and report."""
+        try:
+            self._go(batch_size, workers, max_pixels)
+        finally:
+            self.folder.finish()
+            if self.regions:
+                self.regions.finish()
+        self._report()
+        if self.failed:
+            raise typer.Exit(1)
+
+    def _go(self, batch_size: int | None, workers: int, max_pixels: int) -> None:
+        """Score, write, show progress; an unusable image is reported and left out."""
+        done = len(self.listed) - len(self.pending)
+        if done:
+            self.errors.print(f"{done} images were done before; {len(self.pending)} to do")
+        started = time.perf_counter()
+        stream = self.detector.predict(
+            (item.path for item in self.pending),
+            batch_size=batch_size,
+            workers=workers,
+            max_pixels=max_pixels,
+            on_error=self._failed,
+            look=self.look,
+        )
+        with self.progress:
+            for prediction in self.progress.track(
+                stream, description="predicting", total=len(self.pending)
+            ):
+                try:
+                    self._write(prediction)
+                except DataError as error:  # gone since it was read
+                    self._failed(prediction.path, error)
+        self.seconds = time.perf_counter() - started
+
+    def watch(self, done: int, total: int) -> None:
+        """Show how far the windows of one image are."""
+        if self._windows is None:
+            self._windows = self.progress.add_task("windows", total=total)
+        self.progress.update(self._windows, completed=done, total=total)
+
+    def _write(self, prediction: "Prediction") -> None:
+        name, overlay = self.names[str(prediction.path)], None
+        if self.regions:
+            from faprompt.detection.rendering import outlined
+
+            found = self.regions.add(prediction, name)  # before the row, which says: done
+            if self.folder.map_format:
+                picture = prediction.overlay()
+                scale = picture.width / prediction.size[0]  # very large images are shown reduced
+                outlines = ([(x * scale, y * scale) for x, y in r.polygon] for r in found)
+                overlay = outlined(picture, outlines)
+        from faprompt.detection.tracing import trace
+
+        facts = trace(prediction, **self.origin)
+        self.folder.add(prediction, name, facts=facts, overlay=overlay)
+
+    def _failed(self, source: Any, error: Any) -> None:
+        self.failed += 1
+        self.folder.add_error(str(source), error)
+        self.errors.print(
+            f"left out: {printable(error)}",
+            style="yellow",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+
+    def _report(self) -> None:
+        """The most anomalous images, and a summary."""
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        paths = {str(item.path) for item in self.listed}
+        rows = [row for row in self.folder.rows.values() if row["path"] in paths]
+        rows.sort(key=lambda row: -row["image_score"])
+        station = self.detector.station
+        table = Table("score", *(DECIDED if station else ()), "image", "size", **PLAIN)
+        for row in rows[:SHOWN]:
+            size = f"{row['width']}x{row['height']}"
+            decided = (row["decision"], f"{row['margin']:.3f}") if station else ()
+            name = Text(printable(row["path"]))
+            table.add_row(f"{row['image_score']:.3f}", *decided, name, size)
+        console = Console()
+        console.print(table)
+        if len(rows) > SHOWN:
+            console.print(f"... and {len(rows) - SHOWN} more in predictions.csv")
+        done = len(self.pending) - self.failed
+        speed = f", {1000 * self.seconds / done:.0f} ms each" if done else ""
+        failed = f", [yellow]{self.failed} left out[/yellow]" if self.failed else ""
+        console.print(f"{len(rows)} images{speed}{failed}")
+        if station and rows:
+            self._report_station(station, rows)
+        console.print(f"results: [bold]{options.marked(self.folder.folder)}[/bold]", soft_wrap=True)
+
+    def _report_station(self, station: "Station", rows: list[dict[str, Any]]) -> None:
+        """Counts of decisions, and whether the scores still look like the calibration's."""
+        from faprompt.detection.decision import VERDICTS
+        from faprompt.detection.drift import FEW, measure_drift
+
+        verdicts = [row["decision"] for row in rows]
+        counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
+        typer.echo(f"{station.product}: {counts}")
+        if len(rows) >= FEW:
+            drift = measure_drift(station, [row["image_score"] for row in rows])
+            if drift.warns:
+                self.errors.print(f"drift: {drift}", style="yellow", soft_wrap=True, markup=False)

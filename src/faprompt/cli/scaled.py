@@ -1,0 +1,157 @@
+"""``--engine``: runs over many images."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from faprompt.cli.printing import printable
+from faprompt.cli.scaled_request import Cluster, ModelOptions, Reading, Request, full_name
+from faprompt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from faprompt.data.samples import Dataset
+    from faprompt.detection.evaluation import Evaluation
+    from faprompt.scale.engines import Engine
+    from faprompt.scale.features import Caching
+    from faprompt.scale.run import Summary
+
+SHARD_SIZE = 512
+LABELLED_SHARD_SIZE = 64  # with maps: 1 MB per image at 518 pixels
+
+
+def predict(cluster: Cluster, model: ModelOptions, reading: Reading, request: Request) -> None:
+    """Score many images into shards; see :mod:`faprompt.scale.run`."""
+    from faprompt.scale.predicting import Predicting
+    from faprompt.scale.run import open_run
+    from faprompt.scale.sources import list_inputs
+    from faprompt.scale.store import Store
+
+    settings = {"kind": "predict", **reading.settings()}
+    engine, device = cluster.make(model.device)
+    loaded, facts = model.make(device)
+    store = Store(request.out)
+    settings |= facts | {"inputs": [full_name(text) for text in request.paths]}
+    names = list_inputs(request.paths, sys.stdin, exclude=store.root)
+    size = request.shard_size or SHARD_SIZE
+    plan = open_run(store, settings, lambda: ({"path": n} for n in names), shard_size=size)
+    recipe = Predicting(
+        out=store.root,
+        plan=plan,
+        model=loaded,
+        batch_size=reading.batch_size,
+        workers=reading.workers,
+        max_pixels=reading.max_pixels,
+        map_format=reading.map_format,
+    )
+    summary = carry_out(recipe, engine, retry_errors=request.retry_errors)
+    _report(summary, store.root)
+    if summary.errors:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    cluster: Cluster, model: ModelOptions, reading: Reading, request: Request, fpr_limit: float
+) -> "tuple[Evaluation, dict[str, Any]]":
+    """Score a labelled set into shards; its figures, and what they were made of.
+
+    Raises:
+        ConfigError: there is no place for the shards.
+    """
+    from faprompt.scale.evaluating import Evaluating, figures
+    from faprompt.scale.labelled import labelled_rows
+    from faprompt.scale.run import open_run
+    from faprompt.scale.store import Store
+
+    (data,) = request.paths
+    if not request.out:
+        raise ConfigError("--engine needs --out, a folder or URL where shards are kept")
+    started = time.perf_counter()
+    engine, device = cluster.make(model.device)
+    loaded, facts = model.make(device)
+    store = Store(request.out)
+    where = full_name(data) if Path(data).exists() else data
+    settings = facts | {"kind": "evaluate", "data": where, "batch_size": reading.batch_size}
+    size = request.shard_size or LABELLED_SHARD_SIZE
+    plan = open_run(store, settings, lambda: labelled_rows(data), shard_size=size)
+    recipe = Evaluating(
+        out=store.root,
+        plan=plan,
+        model=loaded,
+        batch_size=reading.batch_size,
+        workers=reading.workers,
+    )
+    carry_out(recipe, engine, retry_errors=request.retry_errors)
+    evaluation = figures(store, plan, fpr_limit=fpr_limit, seconds=time.perf_counter() - started)
+    return evaluation, _about(facts, device, where) | {"fpr_limit": fpr_limit}
+
+
+def _about(facts: dict[str, Any], device: str, where: str) -> dict[str, Any]:
+    """As plain ``evaluate`` tells of model and data."""
+    return {
+        "model": {
+            "name": facts["model"],
+            "sha256": facts["model_sha256"],
+            "backbone": facts["backbone"],
+            "precision": facts["precision"],
+            "device": device,
+        },
+        "data": {"root": where},
+    }
+
+
+def cache_features(
+    cluster: Cluster, datasets: "list[Dataset]", recipe: "Caching", *, device: str
+) -> None:
+    """Compute what training will read, before it starts."""
+    from faprompt.scale.features import cache_features as fill
+
+    engine, _ = cluster.make(device)
+    with _progress(sum(len(dataset) for dataset in datasets)) as advance:
+        fill(datasets, recipe, engine, progress=advance)
+
+
+def carry_out(recipe: Any, engine: "Engine", *, retry_errors: bool) -> "Summary":
+    """Do what is pending, with a bar of progress, and write what is told of the whole."""
+    from faprompt.scale.run import do_pending, finish, forget_errors
+    from faprompt.scale.store import Store
+
+    store, plan = Store(recipe.out), recipe.plan
+    if retry_errors:
+        forget_errors(store, plan)
+    with _progress(plan.inputs) as advance:
+        do_pending(store, plan, recipe, engine, progress=advance)
+    return finish(store, plan)
+
+
+@contextmanager
+def _progress(total: int) -> "Iterator[Callable[[int], None]]":
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("scoring", total=total)
+        yield lambda number: progress.advance(task, number)
+
+
+def _report(summary: "Summary", where: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("score", "image", box=None, pad_edge=False)
+    for path, score in summary.top:
+        table.add_row(f"{score:.3f}", Text(printable(path)))
+    console = Console()
+    console.print(table)
+    left_out = f", [yellow]{summary.errors} left out (errors.jsonl)[/yellow]"
+    console.print(f"{summary.inputs - summary.errors} images{left_out if summary.errors else ''}")
+    console.print(f"results: [bold]{escape(printable(where))}[/bold]", soft_wrap=True)
