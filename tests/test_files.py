@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,7 +9,15 @@ import torch
 from safetensors import safe_open
 
 from faprompt.errors import OutputError
-from faprompt.files import replacing, unfinished, write_tensors, write_text
+from faprompt.files import (
+    append_line,
+    parse_json,
+    replacing,
+    sweep,
+    unfinished,
+    write_tensors,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -74,3 +83,45 @@ def test_tensors_are_written_whole_with_their_texts(tmp_path: Path) -> None:
         assert file.get_tensor("x").tolist() == [1.0, 4.0]
         assert file.get_tensor("y").dtype is torch.bfloat16
     assert names(tmp_path) == ["a.safetensors"]
+
+
+def test_a_name_as_long_as_names_can_be_is_written_and_swept(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250 + ".json")
+    write_text(path, "whole")
+    with replacing(path) as temporary:
+        assert len(temporary.name) < 255
+        assert unfinished(tmp_path, path.name) == [temporary]
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_text_in_no_encoding_is_escaped_as_json_does_it(tmp_path: Path) -> None:
+    for text in ("\udcff", "é\ud800 ok", "plain"):
+        write_text(tmp_path / "x.json", json.dumps(text, ensure_ascii=False))
+        assert parse_json((tmp_path / "x.json").read_text(encoding="utf-8")) == text
+
+
+def test_lines_begin_anew_after_one_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    append_line(path, {"a": 1})
+    with path.open("a") as file:
+        file.write('{"b": ')
+    append_line(path, {"c": "\n"})
+    append_line(path, {"d": 4})
+    assert path.read_text().split("\n") == ['{"a": 1}', '{"b": ', '{"c": "\\n"}', '{"d": 4}', ""]
+
+
+def test_sweeping_leaves_everything_but_our_half_files(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    kept = [tmp_path / name for name in ("a.png", ".hidden", ".a.png.short", "inner/b.12345678")]
+    left = [tmp_path / name for name in (".a.png.abcd_123", "inner/.b.jsonl.00000000")]
+    for path in (*kept, *left):
+        path.touch()
+    os.utime(left[0], (0, 0))
+    sweep(tmp_path, older_than=3600)
+    assert not left[0].exists()
+    assert left[1].exists()
+    sweep(tmp_path)
+    assert not left[1].exists()
+    assert all(path.exists() for path in kept)
+    sweep(tmp_path / "nowhere")

@@ -1,8 +1,10 @@
 """The process: one socket, one event loop, a clean end on SIGTERM and SIGINT."""
 
 import asyncio
+import ctypes
 import signal
 import socket
+import sys
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,9 @@ from faprompt.errors import ConfigError
 KEEP_ALIVE_SECONDS = 15
 LONGEST_HEAD = 65536
 """Bytes of a request's head."""
+M_ARENA_MAX = -8
+"""mallopt(3): number of a setting, from glibc's malloc.h."""
+MOST_ARENAS = 2
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -75,8 +80,20 @@ def serve(app: FastAPI, bound: socket.socket, limits: Limits, *, ready: Callable
     )
     config.idle_seconds = limits.idle_seconds
     server = _Server(config, ready)
+    _few_arenas()
     with _stopping(server):
         asyncio.run(server.serve_quietly([bound]))
+
+
+def _few_arenas() -> None:
+    """Let all threads take memory from few pools (glibc; elsewhere nothing happens).
+
+    By default every thread gets a pool of its own, and what a thread has given back stays in its
+    pool: with threads that come and go the process grew by 15 % in 2,000 requests of 64 clients.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, MOST_ARENAS)
 
 
 class _Config(uvicorn.Config):
