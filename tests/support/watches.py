@@ -12,6 +12,7 @@ from PIL import Image
 from stations import MODEL, station
 
 from faprompt.detection.arrivals import Ending
+from faprompt.detection.look import Look
 from faprompt.detection.prediction import Reading, predict
 from faprompt.detection.station import Station
 
@@ -47,6 +48,9 @@ class Watched:
         self.identity = {"model_sha256": MODEL}
         self.asked: list[Any] = []
         """What came, stream by stream."""
+
+    def score_settings(self, look: Look | None) -> dict[str, Any]:
+        return look.settings() if look else {}
 
     def predict(
         self, source: Any, *, batch_size: int | None = None, on_error: Any = None, **_: Any
