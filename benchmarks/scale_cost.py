@@ -15,8 +15,8 @@ TEXT_WIDTH, TEXT_BLOCKS, TEXT_POSITIONS = 768, 12, 10 * 12
 
 # Measured by this project on 2 cores (docs/performance.md, benchmarks/scale.py).
 CPU_SECONDS = 4.5  # one image, bf16, two cores
-DECODE_SECONDS = 0.034  # processor seconds to decode and resize a 1600x1200 JPEG to 518x518
-ROW_BYTES = 100  # of a row in a shard: long names, scores, times
+DECODE_SECONDS = 0.019  # processor seconds to decode and resize a 1600x1200 JPEG to 518x518
+ROW_BYTES = 50  # of a row in a shard, without a heat map; 33 to 43 with random names
 
 # ASSUMED.
 IMAGE_BYTES = 600_000  # a 1600x1200 JPEG of quality 85

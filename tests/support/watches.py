@@ -12,6 +12,7 @@ from PIL import Image
 from stations import MODEL, station
 
 from faprompt.detection.arrivals import Ending
+from faprompt.detection.look import Look
 from faprompt.detection.prediction import Reading, predict
 from faprompt.detection.station import Station
 
@@ -48,8 +49,13 @@ class Watched:
         self.asked: list[Any] = []
         """What came, stream by stream."""
 
+<<<<<<< HEAD
     def score_settings(self, _: object) -> dict[str, Any]:
         return {}
+=======
+    def score_settings(self, look: Look | None) -> dict[str, Any]:
+        return look.settings() if look else {}
+>>>>>>> rayship
 
     def predict(
         self, source: Any, *, batch_size: int | None = None, on_error: Any = None, **_: Any
