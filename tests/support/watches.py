@@ -49,13 +49,8 @@ class Watched:
         self.asked: list[Any] = []
         """What came, stream by stream."""
 
-<<<<<<< HEAD
-    def score_settings(self, _: object) -> dict[str, Any]:
-        return {}
-=======
     def score_settings(self, look: Look | None) -> dict[str, Any]:
         return look.settings() if look else {}
->>>>>>> rayship
 
     def predict(
         self, source: Any, *, batch_size: int | None = None, on_error: Any = None, **_: Any
