@@ -9,6 +9,7 @@ import typer
 
 from faprompt.cli import options, predict_regions, tiling
 from faprompt.cli.app import app
+from faprompt.cli.printing import warn
 from faprompt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -156,9 +157,7 @@ class _Run:
         self._tell(f"{product}: {error}")
 
     def _tell(self, text: object) -> None:
-        self.errors.print(
-            f"left out: {text}", style="yellow", soft_wrap=True, highlight=False, markup=False
-        )
+        warn(self.errors, f"left out: {text}")
 
 
 def choose(products: "Products", name: str | None) -> "Products":

@@ -8,6 +8,7 @@ import typer
 
 from faprompt.cli import options
 from faprompt.cli.app import app
+from faprompt.cli.printing import warn
 
 if TYPE_CHECKING:
     from faprompt.detection.detector import Detector
@@ -80,9 +81,7 @@ def _score(
         (item.path for item in listed),
         batch_size=batch_size,
         workers=workers,
-        on_error=lambda _, error: errors.print(
-            f"left out: {error}", style="yellow", soft_wrap=True, highlight=False, markup=False
-        ),
+        on_error=lambda _, error: warn(errors, f"left out: {error}"),
     )
     shown = track(stream, description="scoring", total=len(listed), console=errors, transient=True)
     return [prediction.image_score for prediction in shown]

@@ -103,7 +103,6 @@ def predict(
 
     areas = predict_regions.parse_areas(roi, ignore)
     place = Path(out)
-    place = Path(out)
     listed = list_images(paths, _standard_input(), exclude=place)
     from faprompt.cli.predict_run import Run
     from faprompt.detection.look import Look

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from faprompt.cli import options
-from faprompt.cli.printing import printable
+from faprompt.cli.printing import printable, warn
 from faprompt.errors import DataError
 
 if TYPE_CHECKING:
@@ -114,13 +114,7 @@ class Run:
     def _failed(self, source: Any, error: Any) -> None:
         self.failed += 1
         self.folder.add_error(str(source), error)
-        self.errors.print(
-            f"left out: {printable(error)}",
-            style="yellow",
-            soft_wrap=True,
-            highlight=False,
-            markup=False,
-        )
+        warn(self.errors, f"left out: {error}")
 
     def _report(self) -> None:
         """The most anomalous images, and a summary."""
@@ -153,12 +147,10 @@ class Run:
     def _report_station(self, station: "Station", rows: list[dict[str, Any]]) -> None:
         """Counts of decisions, and whether the scores still look like the calibration's."""
         from faprompt.detection.decision import VERDICTS
-        from faprompt.detection.drift import FEW, measure_drift
+        from faprompt.detection.drift import drift_warning
 
         verdicts = [row["decision"] for row in rows]
         counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
         typer.echo(f"{station.product}: {counts}")
-        if len(rows) >= FEW:
-            drift = measure_drift(station, [row["image_score"] for row in rows])
-            if drift.warns:
-                self.errors.print(f"drift: {drift}", style="yellow", soft_wrap=True, markup=False)
+        if drift := drift_warning(station, [row["image_score"] for row in rows]):
+            warn(self.errors, f"drift: {drift}")

@@ -2,6 +2,10 @@
 
 import io
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def printable(text: object) -> str:
@@ -14,6 +18,12 @@ def printable(text: object) -> str:
         'a\\nb\\x1b[2J'
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def warn(console: "Console", text: object) -> None:
+    """One line of trouble that stops nothing; it may name files."""
+    line = printable(text)
+    console.print(line, style="yellow", soft_wrap=True, highlight=False, markup=False)
 
 
 def never_fail() -> None:

@@ -14,7 +14,7 @@ import typer
 
 from faprompt.cli import options, predict_regions, tiling
 from faprompt.cli.app import app
-from faprompt.cli.printing import printable
+from faprompt.cli.printing import printable, warn
 
 if TYPE_CHECKING:
     from faprompt.detection.arrivals import Ending, WatchedFolder
@@ -190,7 +190,7 @@ class _Run:
 
     def warn(self, text: object) -> None:
         """One line of trouble."""
-        self.errors.print(printable(text), style="yellow", soft_wrap=True, markup=False)
+        warn(self.errors, text)
 
     def leave_out(self, error: "FAPromptError") -> None:
         """An image that cannot be used."""
@@ -244,7 +244,7 @@ class _Run:
 
     def _drift(self, station: "Station") -> None:
         """Say so when the scores do not look like those of the calibration."""
-        from faprompt.detection.drift import FEW, measure_drift
+        from faprompt.detection.drift import drift_warning
 
-        if len(self.scores) >= FEW and (drift := measure_drift(station, self.scores)).warns:
+        if drift := drift_warning(station, self.scores):
             self.warn(f"drift: {drift}")

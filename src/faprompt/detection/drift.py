@@ -92,3 +92,16 @@ def measure_drift(station: Station, recent: Sequence[float], *, alarm: float = A
         review_rate=station.review_rate,
         alarm=alarm,
     )
+
+
+def drift_warning(station: Station, recent: Sequence[float]) -> str | None:
+    """What to say of scores that differ; None if they do not, or are too few to tell.
+
+    Args:
+        station: Of the same model and product.
+        recent: Image scores.
+    """
+    if len(recent) < FEW:
+        return None
+    drift = measure_drift(station, recent)
+    return str(drift) if drift.warns else None

@@ -1,6 +1,5 @@
 """Polygons as users write them, and their pixels. Shapes: H x W the image, P points."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faprompt.errors import ConfigError, DataError
+from faprompt.files import parse_json
 
 Polygon = tuple[tuple[float, float], ...]
 """Corners (x, y) in pixels of the image as seen; pixel (x, y) is the square up to (x + 1, y + 1).
@@ -48,7 +48,7 @@ def read_polygons(path: Path) -> list[Polygon]:
         ConfigError: it holds something else than polygons.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable JSON file ({error}); {FORMS}") from None
     if isinstance(values, dict):

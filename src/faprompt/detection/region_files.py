@@ -21,7 +21,7 @@ from faprompt.detection.outputs import free_name, save_image
 from faprompt.detection.prediction import Prediction
 from faprompt.detection.regions import Region, check_settings, find_regions, region_mask
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import append_line, replacing, write_text
+from faprompt.files import append_line, parse_json, replacing, write_text
 
 ROWS = "regions.jsonl"
 COLUMNS = (
@@ -140,7 +140,7 @@ class RegionFolder:
             with path.open(encoding="utf-8") as file:
                 for line in file:
                     try:
-                        row = json.loads(line)
+                        row = parse_json(line)
                         _ = row["path"], row["mask"], row["regions"]
                     except (ValueError, KeyError, TypeError):
                         continue

@@ -1,6 +1,5 @@
 """Rows of a prediction run, read again: for drift, and for review. Free of torch."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +7,7 @@ from typing import Any, Self
 from faprompt.detection.decision import Scored
 from faprompt.detection.station import REMEDY, Station
 from faprompt.errors import DataError, StationError
+from faprompt.files import parse_json
 
 RECORD = "predictions.jsonl"
 
@@ -60,7 +60,7 @@ def read_run(folder: Path) -> list[Judged]:
     found: dict[str, Judged] = {}
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:
             if number == len(lines):
                 continue  # cut off when the run was killed

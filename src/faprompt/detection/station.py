@@ -15,7 +15,7 @@ from typing import Any, Self
 from faprompt.detection.calibration import MissRate, calibrate, miss_rate
 from faprompt.detection.decision import Decision, Scored, decide
 from faprompt.errors import FAPromptError, StationError
-from faprompt.files import write_text
+from faprompt.files import parse_json, write_text
 
 __all__ = ["Decision", "Scored", "Station", "Step", "now"]
 
@@ -189,7 +189,7 @@ class Station:
             where: Named in errors.
         """
         try:
-            values = json.loads(text)
+            values = parse_json(text)
             if values["format"] != FORMAT:
                 raise KeyError("format")
             if (version := values["format_version"]) != FORMAT_VERSION:

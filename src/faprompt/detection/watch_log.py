@@ -22,7 +22,7 @@ from PIL import Image
 from faprompt.detection.arrivals import Arrival, State
 from faprompt.detection.outputs import Row, free_name, save_image
 from faprompt.errors import ConfigError, OutputError
-from faprompt.files import append_line, refuse_foreign, write_text
+from faprompt.files import append_line, parse_json, refuse_foreign, write_text
 
 RECORD = "watch.json"
 ROWS = "predictions.jsonl"
@@ -63,9 +63,7 @@ class WatchLog:
         Raises:
             OutputError: the disk is full or the folder cannot be written.
         """
-        self._begin()
-        append_line(self.folder / ROWS, row)
-        self._remember(row)
+        self._append(ROWS, row)
 
     def add_error(self, row: Row) -> None:
         """Append an image that cannot be used: it is left alone until it changes.
@@ -73,9 +71,7 @@ class WatchLog:
         Raises:
             OutputError: the disk is full or the folder cannot be written.
         """
-        self._begin()
-        append_line(self.folder / ERRORS, row)
-        self._remember(row)
+        self._append(ERRORS, row)
 
     def keep(self, kind: str, name: PurePosixPath, image: Image.Image) -> str:
         """Write a picture as PNG; returns its name in the folder.
@@ -93,13 +89,18 @@ class WatchLog:
         save_image(self.folder / found, image)
         return found
 
+    def _append(self, name: str, row: Row) -> None:
+        self._begin()
+        append_line(self.folder / name, row)
+        self._remember(row)
+
     def _check(self) -> None:
         path = self.folder / RECORD
         refuse_foreign(self.folder, RECORD, kind="the log of a watch")
         if not path.exists():
             return
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))["watched"]
+            before = parse_json(path.read_text(encoding="utf-8"))["watched"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OutputError(f"{path}: not readable ({error}); remove it") from None
         if before != self._watched:
@@ -153,7 +154,7 @@ def _whole_rows(path: Path) -> Iterator[Row]:
 def _row(line: bytes) -> Iterator[Row]:
     """The row of a line, if it is one: the image of a damaged line is done again."""
     try:
-        row = json.loads(line)
+        row = parse_json(line)
         state_of_row(row)
     except (ValueError, KeyError, TypeError):
         return
