@@ -38,8 +38,10 @@ def binomial_tails(number: int, rate: float) -> NDArray[np.float64]:
     hits = np.arange(1, number + 1)
     steps = np.log((number - hits + 1) / hits) + math.log(rate) - math.log1p(-rate)
     logs = number * math.log1p(-rate) + np.concatenate([[0.0], np.cumsum(steps)])
-    # Summed from the far end, small terms first; rounding must not lift a chance above 1.
-    tails: NDArray[np.float64] = np.exp(logs)[::-1].cumsum()[::-1].clip(max=1.0)
+    # Summed from the far end, small terms first. All chances add up to 1: dividing by what they do
+    # add up to takes away the rounding of many logarithms, which they have in common.
+    sums = np.exp(logs)[::-1].cumsum()[::-1]
+    tails: NDArray[np.float64] = sums / sums[0]
     return tails
 
 
