@@ -19,8 +19,9 @@ from faprompt.pretrain.batches import BatchMaker
 from faprompt.pretrain.objective import loss_terms
 from faprompt.pretrain.recipe import Recipe, Stage
 from faprompt.pretrain.renderer import Renderer
+from faprompt.pretrain.running import Pace, pretrain
 from faprompt.pretrain.shipping import export_sources, export_weights
-from faprompt.pretrain.trainer import Pace, Pretraining, pretrain
+from faprompt.pretrain.trainer import Pretraining
 
 MICRO_SPEC = replace(
     get_spec("tiny"),

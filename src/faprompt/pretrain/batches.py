@@ -63,7 +63,8 @@ def batch_of(rendered: Rendered, random: Random, spec: ClipSpec, tokenizer: Toke
     pairs = [captions.state_pair(random) for _ in range(STATE_PAIRS - 1)]
     pairs.append(captions.METHOD_PAIR)
     sentences = texts + [p[0] for p in pairs] + [p[1] for p in pairs]
-    same = torch.tensor([[a == b for b in texts] for a in texts])
+    number = {text: place for place, text in enumerate(texts)}
+    caption = torch.tensor([number[text] for text in texts])
     mask = torch.cat([rendered.mask, torch.zeros_like(rendered.mask)])
     device = mask.device
     state = torch.tensor([random.randrange(STATE_PAIRS) for _ in range(len(mask) // 2)])
@@ -73,18 +74,18 @@ def batch_of(rendered: Rendered, random: Random, spec: ClipSpec, tokenizer: Toke
         label=torch.cat([rendered.visible, torch.zeros_like(rendered.visible)]).float(),
         tokens=tokenizer.encode(sentences, spec.context_length).to(device),
         state=state.repeat(2).to(device),
-        same=same.to(device),
+        same=(caption[:, None] == caption).to(device),
     )
 
 
 def describe(rendered: Rendered, random: Random) -> list[str]:
     """A caption per image: the damaged ones first, then their twins."""
     damaged = [
-        captions.abnormal_caption(scene, defect, mask, random)
-        if bool(seen)
+        captions.abnormal_caption(scene, defect, place, random)
+        if place
         else captions.normal_caption(scene, random)
-        for scene, defect, mask, seen in zip(
-            rendered.scenes, rendered.defects, rendered.mask[:, 0], rendered.visible, strict=True
+        for scene, defect, place in zip(
+            rendered.scenes, rendered.defects, captions.places_of(rendered.mask[:, 0]), strict=True
         )
     ]
     return damaged + [captions.normal_caption(scene, random) for scene in rendered.scenes]

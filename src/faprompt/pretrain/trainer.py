@@ -1,4 +1,4 @@
-"""The pretraining run: render, align, average, save; resumable after any interruption.
+"""The pretraining run in memory: render, align, average; whole on disk at any moment.
 
 Shapes: N scenes, B = 2 N images, L patches, P sentences, D joint width.
 """
@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +23,19 @@ from faprompt.clip.safe_pickle import safe_load_pickle
 from faprompt.clip.tokenizer import Tokenizer, load_tokenizer
 from faprompt.clip.weights import build_state
 from faprompt.errors import ConfigError, OutputError, TrainingError
-from faprompt.files import append_line, make_folder, replacing
+from faprompt.files import replacing
 from faprompt.pretrain.batches import BatchMaker
+from faprompt.pretrain.devices import on_cpu, own_stream
 from faprompt.pretrain.objective import initialised, loss_terms, parameter_groups
 from faprompt.pretrain.photos import PhotoBank
 from faprompt.pretrain.recipe import Recipe
 from faprompt.pretrain.renderer import RENDERER_VERSION, Renderer
-from faprompt.pretrain.scoring import score_heldout
 
 log = logging.getLogger(__name__)
 
 STATE_FILE = "state.pt"
-LOG_FILE = "log.jsonl"
 MAX_SCALE = 100.0
 """Largest inverse temperature of the contrastive loss, CLIP's own limit."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
-    """How long a run goes on and how often it writes; no influence on the result."""
-
-    minutes: float | None = None
-    """Stop after this time."""
-    steps: int | None = None
-    """Stop at this step, counted from the beginning of the run."""
-    save_minutes: float = 2.0
-    """Time between two states on disk."""
-    score_steps: int = 200
-    """Steps between two looks at the held-out kinds; 0 for none."""
-    log_steps: int = 10
-    """Steps between two lines of the log."""
 
 
 class Pretraining:
@@ -129,14 +112,22 @@ class Pretraining:
         return {**terms, "wall": wall}
 
     def _part(self, part: int) -> tuple[dict[str, float], Sequence[Tensor]]:
-        """Loss terms and gradients of one part of the step."""
+        """Loss terms and gradients of one part of the step; on a GPU in a stream of its own.
+
+        Reading the terms waits for that stream, so the gradients are whole for every other one.
+        """
         torch.set_num_threads(1)
+        with own_stream(self.device):
+            return self._graded(part)
+
+    def _graded(self, part: int) -> tuple[dict[str, float], Sequence[Tensor]]:
         batch = self.maker.make(self.steps, part)
         terms = loss_terms(self.clip, batch, DTYPES[self.recipe.precision])
         weights = asdict(self.recipe.weights)
         loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         gradients = torch.autograd.grad(loss, list(self.clip.parameters()))
-        return {name: value.item() for name, value in terms.items()}, gradients
+        values = torch.stack([value.detach() for value in terms.values()]).tolist()
+        return dict(zip(terms, values, strict=True)), gradients
 
     def _learn(self, gradients: Sequence[Tensor | float]) -> None:
         for group in self.optimiser.param_groups:
@@ -175,7 +166,7 @@ class Pretraining:
             "optimiser": self.optimiser.state_dict(),
         }
         content = io.BytesIO()  # torch's own writing to a full disk raises anything
-        torch.save(state, content)
+        torch.save(on_cpu(state), content)
         with replacing(folder / STATE_FILE) as temporary:
             temporary.write_bytes(content.getbuffer())
 
@@ -214,58 +205,3 @@ class Pretraining:
             )
         if state["renderer"] != RENDERER_VERSION:
             log.warning("%s: renderer %s then, %s now", path, state["renderer"], RENDERER_VERSION)
-
-
-def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False) -> None:
-    """Train until the pace says stop; states and the log go to ``folder``.
-
-    Raises:
-        ConfigError: ``folder`` holds a run and ``resume`` is off, or the other way round.
-    """
-    make_folder(folder)
-    if (folder / STATE_FILE).exists():
-        if not resume:
-            raise ConfigError(f"{folder} holds a run already; add --resume or name another --out")
-        run.resume(folder)
-    began = saved = time.monotonic()
-    if _over(run, pace, began):
-        return  # nothing to do: a run that goes on elsewhere is not disturbed
-    start = {"recipe": run.recipe.digest, "step": run.steps, "renderer": RENDERER_VERSION}
-    note(folder, {"event": "start", **start, "photos": run.maker.renderer.photos is not None})
-    while not _over(run, pace, began):
-        terms = run.step()
-        if run.steps % pace.log_steps == 0:
-            note(
-                folder,
-                {
-                    "step": run.steps,
-                    "size": run.recipe.stage_at(run.steps - 1).size,
-                    **{name: round(value, 4) for name, value in terms.items()},
-                },
-            )
-        if pace.score_steps and run.steps % pace.score_steps == 0:
-            score = score_heldout(
-                run.averaged(), run.tokenizer, photos=run.heldout_photos, scenes=96
-            )
-            note(folder, {"step": run.steps, "event": "heldout", **asdict(score)})
-        if time.monotonic() - saved > pace.save_minutes * 60:
-            run.save(folder)
-            saved = time.monotonic()
-    run.save(folder)
-    note(folder, {"event": "stop", "step": run.steps, "seconds": round(run.seconds)})
-
-
-def note(folder: Path, line: dict[str, Any]) -> None:
-    """Add a line to the run's log.
-
-    Raises:
-        OutputError: the log cannot be written.
-    """
-    append_line(folder / LOG_FILE, line)
-    log.info("%s", line)
-
-
-def _over(run: Pretraining, pace: Pace, began: float) -> bool:
-    if pace.steps is not None and run.steps >= pace.steps:
-        return True
-    return pace.minutes is not None and time.monotonic() - began >= pace.minutes * 60
