@@ -16,7 +16,7 @@ from torch import Tensor
 
 Run = Callable[[], Any]
 
-SECONDS_PER_FIGURE = 0.5
+SECONDS_PER_FIGURE = 0.4
 REPEATS = (3, 30)  # at least, at most
 MIB = 1 << 20
 
@@ -200,3 +200,19 @@ def tf32_convolutions(allowed: bool) -> Iterator[None]:
 def largest_differences(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> dict[str, Any]:
     """Largest absolute difference of every tensor, wherever they lie."""
     return {f"max |d {name}|": (a[name].cpu() - b[name].cpu()).abs().max().item() for name in a}
+
+
+def busiest_kernels(run: Run, count: int = 10) -> list[dict[str, Any]]:
+    """The kernels that ``run`` spends most of its time in, after a warm-up."""
+    run()
+    activities = [torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        run()
+        torch.cuda.synchronize()
+    times = {e.key: (e.count, e.self_device_time_total) for e in profile.key_averages()}
+    total = sum(spent for _, spent in times.values())
+    busiest = sorted(times.items(), key=lambda item: -item[1][1])[:count]
+    return [
+        {"kernel": key[:100], "calls": calls, "ms": spent / 1000, "share": spent / total}
+        for key, (calls, spent) in busiest
+    ]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from cuda_timing import (
     Results,
+    busiest_kernels,
     captured,
     failure,
     largest_differences,
@@ -25,24 +26,17 @@ from cuda_timing import (
     waits,
     wall_seconds,
 )
+from gpu_model import cpu_backbone, noise, random_detector, seconds_of_an_image, whole_forward
 from inference import bare_calls
 from machine import DTYPES, Row, arguments, machine
-from torch import Tensor
-from torch.nn.functional import linear
 from training_step import stages
 
 from faprompt import Detector
 from faprompt.clip.compute import resolve
-from faprompt.clip.model import Clip
-from faprompt.clip.registry import get_spec
 from faprompt.clip.weights import Backbone
-from faprompt.config import MethodConfig
-from faprompt.method.checkpoint import Header
-from faprompt.method.network import FAPrompt
 
 SMALLER = "ViT-B-16"
 SLOW_CPU = 10.0  # seconds for one image: then the smaller backbone is compared
-FLOP_PER_IMAGE = 1.2e12  # ViT-L-14-336 at 518 px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,46 +49,6 @@ class Setting:
     tiny_batches: list[int]
     host_batch: int
     """Images at once from the host; of `tiny` four times as many."""
-
-
-def random_detector(name: str, device: str, precision: str) -> Detector:
-    """A detector of random weights, built where it runs."""
-    torch.manual_seed(0)
-    spec, config = get_spec(name), MethodConfig()
-    with torch.device(device):
-        clip = Clip(spec).frozen().to(DTYPES[precision])
-        network = FAPrompt(clip, config).eval().requires_grad_(False)
-    network.learner.float()
-    if spec.conv_stem:
-        clip.visual.conv1.float()
-    header = Header(
-        method=config, backbone=name, backbone_checksum="", input_size=spec.default_size
-    )
-    return Detector(network, Backbone(clip, spec, "", "random"), header)
-
-
-def whole_forward(detector: Detector, images: Tensor) -> Callable[[], dict[str, Tensor]]:
-    """From normalised pixels on the device to image scores and maps, both rounds inside."""
-    network, visual = detector.network, detector.backbone.clip.visual
-    with torch.inference_mode():
-        text = network.static_text()
-
-    @torch.inference_mode()
-    def run() -> dict[str, Tensor]:
-        dual = visual.dual(images)
-        scores = network(dual.image, dual.patches(), text=text)
-        maps = scores.anomaly_map(detector.input_size, blur_sigma=network.config.blur_sigma)
-        return {"image_score": scores.image_score, "anomaly_map": maps}
-
-    return run
-
-
-def noise(detector: Detector, batch: int, seed: int = 0) -> Tensor:
-    """Coarse noise as normalised pixels (B, 3, S, S), on the detector's device."""
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.randn(batch, 3, 16, 16, generator=generator).to(detector.device)
-    size = (detector.input_size,) * 2
-    return torch.nn.functional.interpolate(coarse, size=size, mode="bicubic")
 
 
 def speed(detector: Detector, batch: int, device: str) -> Iterator[Row]:
@@ -148,6 +102,9 @@ def tiny_speeds(setting: Setting) -> Iterator[Row]:
         with tf32_convolutions(False):
             for batch in setting.tiny_batches:
                 yield from speed(detector, batch, setting.device)
+        with tf32_convolutions(True):  # what exact convolutions of the stem cost
+            eager = next(speed(detector, setting.tiny_batches[-1], setting.device))
+        yield {**eager, "mode": "eager, tf32 convolutions"}
 
 
 def all_waits(setting: Setting) -> Iterator[Row]:
@@ -259,18 +216,6 @@ def numbers(setting: Setting) -> Iterator[Row]:
             yield {"backbone": name, "precision": label, "against": "CPU fp32"} | differences
 
 
-def cpu_backbone(detector: Detector) -> Backbone:
-    """The detector's backbone, moved to the CPU."""
-    old = detector.backbone
-    return Backbone(old.clip.cpu(), old.spec, old.checksum, old.source)
-
-
-def seconds_of_an_image() -> float:
-    """What one image of the full backbone will take on this CPU in fp32, about."""
-    x, weight = torch.randn(1370, 1024), torch.randn(4096, 1024)
-    return milliseconds_of(lambda: linear(x, weight), "cpu") / 1000 * FLOP_PER_IMAGE / 11.5e9
-
-
 def kernels(setting: Setting) -> Iterator[Row]:
     """Which kernels the time of one forward goes to (they say which attention was chosen)."""
     if setting.device == "cpu":
@@ -278,23 +223,8 @@ def kernels(setting: Setting) -> Iterator[Row]:
     for precision in DTYPES:
         detector = random_detector(setting.backbone, setting.device, precision)
         run = whole_forward(detector, noise(detector, setting.batches[-1]))
-        run()
-        activities = [torch.profiler.ProfilerActivity.CUDA]
-        with torch.profiler.profile(activities=activities) as profile:
-            run()
-            synchronise(setting.device)
-        events = sorted(profile.key_averages(), key=lambda e: -e.self_device_time_total)
-        total = sum(e.self_device_time_total for e in events)
-        for event in events[:10]:
-            share = event.self_device_time_total / total
-            ms = event.self_device_time_total / 1000
-            yield {
-                "precision": precision,
-                "kernel": event.key[:100],
-                "calls": event.count,
-                "ms": ms,
-                "share": share,
-            }
+        for row in busiest_kernels(run):
+            yield {"precision": precision} | row
 
 
 def main() -> None:

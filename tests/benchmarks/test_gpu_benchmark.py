@@ -28,10 +28,10 @@ def run(
     gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Sections]:
     def measured(*options: str) -> Sections:
-        small = "--backbone tiny --batch 1 --tiny-batch 1 --host-batch 1 --seconds 100000".split()
+        small = {"backbone": "tiny", "batch": 1, "tiny-batch": 1, "host-batch": 1, "seconds": 1e5}
+        words = ["gpu.py", "--device=cpu", *(f"--{name}={value}" for name, value in small.items())]
         out = tmp_path / "gpu.json"
-        words = ["gpu.py", "--device", "cpu", *small, "--out", str(out), *options]
-        monkeypatch.setattr(sys, "argv", words)
+        monkeypatch.setattr(sys, "argv", [*words, "--out", str(out), *options])
         gpu.main()
         found: Sections = json.loads(out.read_text())["sections"]
         return found
@@ -59,6 +59,7 @@ def test_numbers_are_compared_with_fp32_on_the_cpu(run: Callable[..., Sections])
         assert 0 < rows[name, "bf16"]["max |d anomaly_map|"] < 0.1
 
 
+@pytest.mark.slow
 def test_a_section_that_fails_is_a_row_and_the_rest_goes_on(run: Callable[..., Sections]) -> None:
     found = run("--sections", "waits", "kernels", "end")
     for row in found["waits for the GPU"]["rows"]:
