@@ -69,6 +69,15 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=True)
 
 
+def exact_convolutions(device: torch.device) -> None:
+    """Let fp32 convolutions on a GPU be fp32, in this process.
+
+    By default torch lets cuDNN round what they read to 10 bits (TF32); products it does not.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+
+
 def accelerates_bf16(device: torch.device) -> bool:
     """Whether bf16 matrix products are faster than fp32 ones there."""
     if device.type == "cuda":

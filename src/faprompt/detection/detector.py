@@ -201,7 +201,7 @@ class Detector:
             dual.image,
             patches,
             text=self._text,
-            keep=None if keep is None else keep.to(self.device),
+            keep=None if keep is None else moved(keep, self.device),
             responses=responses,
         )
         if self.memory is not None:
