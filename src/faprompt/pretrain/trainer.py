@@ -25,7 +25,6 @@ from faprompt.clip.weights import build_state
 from faprompt.errors import ConfigError, OutputError, TrainingError
 from faprompt.files import replacing
 from faprompt.pretrain.batches import BatchMaker
-from faprompt.pretrain.devices import on_cpu, own_stream
 from faprompt.pretrain.objective import initialised, loss_terms, parameter_groups
 from faprompt.pretrain.photos import PhotoBank
 from faprompt.pretrain.recipe import Recipe
@@ -89,38 +88,40 @@ class Pretraining:
     def step(self) -> dict[str, float]:
         """One step: render, compare, learn, average. Returns the terms of the loss.
 
-        The parts of a step run side by side in threads, each on one core: on two shared cores
-        that is faster than two cores per operation, and the sum does not depend on timing.
-
         Raises:
-            TrainingError: the loss is not finite.
+            TrainingError: the loss or a gradient is not finite; the weights stay as they were.
         """
         began = time.monotonic()
-        with ThreadPoolExecutor(self.recipe.parts) as pool:
-            results = list(pool.map(self._part, range(self.recipe.parts)))
+        results = self._parts()
         terms = {k: sum(r[0][k] for r in results) / len(results) for k in results[0][0]}
         if not all(math.isfinite(value) for value in terms.values()):
-            raise TrainingError(
-                f"step {self.steps}: the loss is not finite ({terms}); the last state written is "
-                "kept. Lower learning_rate in the recipe, or try precision fp32"
-            )
-        gradients = [sum(g) / len(results) for g in zip(*(r[1] for r in results), strict=True)]
-        self._learn(gradients)
+            raise self._diverged(f"the loss is not finite ({terms})")
+        self._learn([sum(g) / len(results) for g in zip(*(r[1] for r in results), strict=True)])
         self.steps += 1
         wall = time.monotonic() - began
         self.seconds += wall
         return {**terms, "wall": wall}
 
-    def _part(self, part: int) -> tuple[dict[str, float], Sequence[Tensor]]:
-        """Loss terms and gradients of one part of the step; on a GPU in a stream of its own.
+    def _parts(self) -> list[tuple[dict[str, float], Sequence[Tensor]]]:
+        """All parts side by side in threads, each on one core.
 
-        Reading the terms waits for that stream, so the gradients are whole for every other one.
+        On two shared cores that is faster than two cores per operation, and the sum does not
+        depend on timing.
         """
-        torch.set_num_threads(1)
-        with own_stream(self.device):
-            return self._graded(part)
+        if self.recipe.parts == 1:
+            return [self._part(0)]
+        with ThreadPoolExecutor(self.recipe.parts) as pool:
+            return list(pool.map(self._part, range(self.recipe.parts)))
 
-    def _graded(self, part: int) -> tuple[dict[str, float], Sequence[Tensor]]:
+    def _diverged(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"step {self.steps}: {what}; the last state written is kept. Lower learning_rate in "
+            "the recipe, or try precision fp32"
+        )
+
+    def _part(self, part: int) -> tuple[dict[str, float], Sequence[Tensor]]:
+        """Loss terms and gradients of one part of the step."""
+        torch.set_num_threads(1)
         batch = self.maker.make(self.steps, part)
         terms = loss_terms(self.clip, batch, DTYPES[self.recipe.precision])
         weights = asdict(self.recipe.weights)
@@ -135,7 +136,9 @@ class Pretraining:
             group["lr"] = self.recipe.learning_rate * self.recipe.stage_at(self.steps).rate * warm
         for parameter, gradient in zip(self.clip.parameters(), gradients, strict=True):
             parameter.grad = torch.as_tensor(gradient)
-        nn.utils.clip_grad_norm_(self.clip.parameters(), self.recipe.gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self.clip.parameters(), self.recipe.gradient_norm)
+        if not math.isfinite(norm.item()):
+            raise self._diverged("a gradient is not finite")
         self.optimiser.step()
         with torch.no_grad():
             self.clip.logit_scale.clamp_(max=math.log(MAX_SCALE))
@@ -205,3 +208,12 @@ class Pretraining:
             )
         if state["renderer"] != RENDERER_VERSION:
             log.warning("%s: renderer %s then, %s now", path, state["renderer"], RENDERER_VERSION)
+
+
+def on_cpu(state: Any) -> Any:
+    """A state with its tensors on the CPU: one made on a GPU goes on, and ships, without one."""
+    if isinstance(state, dict):
+        return {key: on_cpu(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [on_cpu(value) for value in state]
+    return state.cpu() if isinstance(state, Tensor) else state
