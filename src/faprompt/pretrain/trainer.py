@@ -33,6 +33,8 @@ from faprompt.pretrain.renderer import RENDERER_VERSION, Renderer
 log = logging.getLogger(__name__)
 
 STATE_FILE = "state.pt"
+MAX_LEFT_OUT = 3
+"""Steps in a row that may be left out because something in them is not finite."""
 MAX_SCALE = 100.0
 """Largest inverse temperature of the contrastive loss, CLIP's own limit."""
 
@@ -66,6 +68,9 @@ class Pretraining:
         self.recipe, self.spec = recipe, spec or get_spec("tiny")
         self.tokenizer = tokenizer or load_tokenizer(self.spec)
         self.device = torch.device(device)
+        if self.device.type == "cuda":
+            # Its gradients for 197 and 257 tokens were not finite on an H200 (torch 2.11).
+            torch.backends.cuda.enable_cudnn_sdp(False)
         photos = photos and photos.to(self.device)  # once: both parts share the pixels
         self.heldout_photos = photos and photos.part(heldout=True)
         seen = photos and photos.part(heldout=False)
@@ -82,25 +87,34 @@ class Pretraining:
             lr=recipe.learning_rate,
             betas=(0.9, 0.98),
         )
-        self.steps = 0
+        self.steps = self.left_out = 0
         self.seconds = 0.0
 
     def step(self) -> dict[str, float]:
         """One step: render, compare, learn, average. Returns the terms of the loss.
 
+        A step whose loss or gradient is not finite is left out and counted as ``left_out``.
+
         Raises:
-            TrainingError: the loss or a gradient is not finite; the weights stay as they were.
+            TrainingError: that is the third in a row.
         """
         began = time.monotonic()
         results = self._parts()
         terms = {k: sum(r[0][k] for r in results) / len(results) for k in results[0][0]}
-        if not all(math.isfinite(value) for value in terms.values()):
-            raise self._diverged(f"the loss is not finite ({terms})")
-        self._learn([sum(g) / len(results) for g in zip(*(r[1] for r in results), strict=True)])
+        finite = all(math.isfinite(value) for value in terms.values()) and self._learn(
+            [sum(g) / len(results) for g in zip(*(r[1] for r in results), strict=True)]
+        )
+        self.left_out = 0 if finite else self.left_out + 1
+        if self.left_out == MAX_LEFT_OUT:
+            raise TrainingError(
+                f"step {self.steps}: the loss or a gradient is not finite, as in the "
+                f"{MAX_LEFT_OUT - 1} steps before ({terms}); the last state written is kept. Lower "
+                "learning_rate in the recipe, or try precision fp32"
+            )
         self.steps += 1
         wall = time.monotonic() - began
         self.seconds += wall
-        return {**terms, "wall": wall}
+        return {**terms, "wall": wall, **({} if finite else {"left_out": 1})}
 
     def _parts(self) -> list[tuple[dict[str, float], Sequence[Tensor]]]:
         """All parts side by side in threads, each on one core.
@@ -113,12 +127,6 @@ class Pretraining:
         with ThreadPoolExecutor(self.recipe.parts) as pool:
             return list(pool.map(self._part, range(self.recipe.parts)))
 
-    def _diverged(self, what: str) -> TrainingError:
-        return TrainingError(
-            f"step {self.steps}: {what}; the last state written is kept. Lower learning_rate in "
-            "the recipe, or try precision fp32"
-        )
-
     def _part(self, part: int) -> tuple[dict[str, float], Sequence[Tensor]]:
         """Loss terms and gradients of one part of the step."""
         torch.set_num_threads(1)
@@ -130,7 +138,8 @@ class Pretraining:
         values = torch.stack([value.detach() for value in terms.values()]).tolist()
         return dict(zip(terms, values, strict=True)), gradients
 
-    def _learn(self, gradients: Sequence[Tensor | float]) -> None:
+    def _learn(self, gradients: Sequence[Tensor | float]) -> bool:
+        """Follow the gradients; False, and nothing done, if one of them is not finite."""
         for group in self.optimiser.param_groups:
             warm = min(1.0, (self.steps + 1) / max(1, self.recipe.warmup_steps))
             group["lr"] = self.recipe.learning_rate * self.recipe.stage_at(self.steps).rate * warm
@@ -138,7 +147,7 @@ class Pretraining:
             parameter.grad = torch.as_tensor(gradient)
         norm = nn.utils.clip_grad_norm_(self.clip.parameters(), self.recipe.gradient_norm)
         if not math.isfinite(norm.item()):
-            raise self._diverged("a gradient is not finite")
+            return False
         self.optimiser.step()
         with torch.no_grad():
             self.clip.logit_scale.clamp_(max=math.log(MAX_SCALE))
@@ -146,6 +155,7 @@ class Pretraining:
             decay = min(self.recipe.average, (1 + self.steps) / (10 + self.steps))
             for name, value in self.clip.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
+        return True
 
     def averaged(self) -> Clip:
         """The towers with the averaged weights, ready to use."""
