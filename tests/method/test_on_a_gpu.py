@@ -126,7 +126,9 @@ def test_what_strays_or_waits_would_be_noticed(gpu: torch.device) -> None:
 
 def test_fp32_convolutions_on_a_gpu_are_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    exact_convolutions(torch.device("cpu"))
+    exact_convolutions(torch.device("cpu"), torch.float32)
     assert torch.backends.cudnn.allow_tf32, "left alone"
-    exact_convolutions(torch.device("cuda:1"))
+    exact_convolutions(torch.device("cuda:1"), torch.float32)
     assert not torch.backends.cudnn.allow_tf32
+    exact_convolutions(torch.device("cuda:1"), torch.bfloat16)
+    assert torch.backends.cudnn.allow_tf32

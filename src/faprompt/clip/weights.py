@@ -83,7 +83,7 @@ def load_weights(
     verify_checksum(file, sha256_of(file), spec)
     state = build_state(file, spec)
     checksum = fingerprint(state)
-    exact_convolutions(torch.device(device))
+    exact_convolutions(torch.device(device), dtype)
     clip = empty_clip(spec)
     converted = {}
     for name in list(state):  # one at a time
