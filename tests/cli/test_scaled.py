@@ -14,7 +14,7 @@ from served import served
 from typer.main import get_command
 from typer.testing import Result
 
-from faprompt.cli import evaluate, predict
+from faprompt.cli import evaluate
 from faprompt.cli.main import load_commands
 from faprompt.cli.scaled_options import OF_RAY, OF_SHARDS
 from faprompt.clip.compute import resolve
@@ -173,13 +173,12 @@ def told(result: Result) -> str:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["predict", "a.png", "--engine", "local", "--station", "s"], "--station does not go with"),
-        (["predict", "a.png", "--engine", "ray", "--regions"], "--regions does not go with"),
-        (["predict", "a.png", "--engine", "local", "--min-area", "0"], "--min-area does not go"),
-        (["predict", "a.png", "--engine", "ray", "--roi", "0,0 9,0 9,9"], "--roi does not go with"),
-        (["predict", "a.png", "--engine", "ray", "--ignore", "m.png"], "--ignore does not go with"),
-        (["predict", "a.png", "--engine", "ray", "--reference", "."], "--reference does not go"),
-        (["predict", "a.png", "--engine", "ray", "--tile", "auto"], "--tile does not go with"),
+        (["predict", "a.png", "--engine", "local", "--min-area", "4"], "--min-area needs --region"),
+        (["predict", "a.png", "--engine", "ray", "--whole"], "--whole needs --tile"),
+        (
+            ["predict", "a.png", "--engine", "ray", "--reference", ".", "--tile", "auto"],
+            "use one of them",
+        ),
         (["predict", "a.png", "--engine", "ray", "--map-format", "jpg"], "needs --maps"),
         (["predict", "a.png", "--engine", "local", "--actors", "2"], "--actors needs --engine ray"),
         (["predict", "a.png", "--shard-size", "512"], "--shard-size needs --engine"),
@@ -205,7 +204,7 @@ def test_what_would_be_typed_in_vain_is_a_usage_error(
 
 
 @pytest.mark.parametrize(
-    ("name", "carried"), [("predict", predict.CARRIED), ("evaluate", evaluate.CARRIED)]
+    ("name", "carried"), [("predict", set[str]()), ("evaluate", evaluate.CARRIED)]
 )
 def test_what_an_engine_carries_are_parameters(name: str, carried: set[str]) -> None:
     command = get_command(load_commands()).commands[name]  # type: ignore[attr-defined]

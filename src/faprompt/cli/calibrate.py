@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options, predict_regions, tiling
+from faprompt.cli import looking, options
 from faprompt.cli.app import app
 from faprompt.cli.printing import warn
 from faprompt.errors import ConfigError, DataError
@@ -67,13 +67,13 @@ def calibrate(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
-    roi: predict_regions.Roi = None,
-    ignore: predict_regions.Ignore = None,
+    roi: looking.Roi = None,
+    ignore: looking.Ignore = None,
     reference: options.Reference = None,
-    tile: tiling.Tile = None,
-    overlap: tiling.Overlap = None,
-    smallest_defect: tiling.SmallestDefect = None,
-    whole: tiling.Whole = False,
+    tile: looking.Tile = None,
+    overlap: looking.Overlap = None,
+    smallest_defect: looking.SmallestDefect = None,
+    whole: looking.Whole = False,
 ) -> None:
     """Make a station from images of good parts: thresholds for OK, UNSURE and NG.
 
@@ -81,14 +81,11 @@ def calibrate(
     """
     from faprompt.data.products import images_by_product
     from faprompt.detection.calibrator import Asked
-    from faprompt.detection.look import Look
 
-    look = Look(
-        areas=predict_regions.parse_areas(roi, ignore),
-        tiling=tiling.TilingRequest(
-            tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
-        ).tiling(reference=reference),
-    )
+    look = looking.LookRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole, roi=roi,
+        ignore=ignore, reference=reference,
+    ).look()  # fmt: skip
     normals = choose(images_by_product(normal, label=0), product)
     bad = match(images_by_product(anomalous, label=1) if anomalous else {}, list(normals))
     files = name_files(out, list(normals))
@@ -104,7 +101,7 @@ def calibrate(
     for one in asked if len(asked) == 1 else ():  # before the model is loaded
         one.require_images(len(normals[one.product]))
     loaded = options.load_model(model, weights=weights, device=device, precision=precision)
-    loaded = predict_regions.with_references(loaded, reference, look.areas)
+    loaded = options.with_references(loaded, reference, look.areas)
     settings = loaded.score_settings(look)
     run = _Run(loaded, {"batch_size": batch_size, "workers": workers, "look": look})
     for one in asked:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options, scaled, tiling
+from faprompt.cli import looking, options, scaled
 from faprompt.cli import scaled_options as many
 from faprompt.cli import scaled_request as request
 from faprompt.cli.app import app
@@ -52,10 +52,10 @@ def evaluate(
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
     reference: options.Reference = None,
-    tile: tiling.Tile = None,
-    overlap: tiling.Overlap = None,
-    smallest_defect: tiling.SmallestDefect = None,
-    whole: tiling.Whole = False,
+    tile: looking.Tile = None,
+    overlap: looking.Overlap = None,
+    smallest_defect: looking.SmallestDefect = None,
+    whole: looking.Whole = False,
     engine: many.EngineName = None,
     out: Out = None,
     shard_size: many.ShardSize = None,
@@ -80,9 +80,10 @@ def evaluate(
         )
         _finish(*figures, json_file, f"{data}, model {model}")
         return
-    windows = tiling.TilingRequest(
-        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
-    ).tiling(reference=reference)
+    look = looking.LookRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole,
+        reference=reference,
+    ).look()  # fmt: skip
     from rich.console import Console
     from rich.progress import Progress
 
@@ -96,14 +97,16 @@ def evaluate(
 
     detector = Detector.load(model, weights=weights, device=device, precision=precision)
     chosen = by_class(detector, dataset, reference) if reference else detector
-    settings = Settings(fpr_limit=fpr_limit, batch_size=batch_size, workers=workers, tiling=windows)
+    settings = Settings(
+        fpr_limit=fpr_limit, batch_size=batch_size, workers=workers, tiling=look.tiling
+    )
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
         evaluation = run(chosen, dataset, settings, progress=lambda n: progress.advance(task, n))
     about: dict[str, Any] = {}
     if json_file:
         about = _about(detector, dataset, model, evaluation) | {"fpr_limit": fpr_limit}
-        about |= ({"reference": reference} if reference else {}) | tiling.recorded(windows)
+        about |= ({"reference": reference} if reference else {}) | look.settings()
     _finish(evaluation, about, json_file, f"{dataset.name} ({dataset.layout}), model {model}")
 
 

@@ -7,6 +7,7 @@ itself. The footer holds counts and the highest scores: telling of a run reads f
 import heapq
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +24,11 @@ THREADS = 8
 """Footers read at once: of a store elsewhere each takes a round trip."""
 _FACTS = b"faprompt"
 _KINDS = {
-    "index": "int64", "path": "string", "image_score": "float64", "width": "int32",
-    "height": "int32", "milliseconds": "float64", "map": "string", "error": "string",
-    "label": "int8", "class": "string", "anomaly_map": "binary", "gt_mask": "binary",
+    "index": "int64", "image_score": "float64", "width": "int32", "height": "int32",
+    "milliseconds": "float64", "margin": "float64", "peak": "float64", "label": "int8",
+    "anomaly_map": "binary", "gt_mask": "binary",
 }  # fmt: skip
+"""Types of columns; all others are texts, and see :func:`_kind`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def write_shard(
         seconds: What it took.
 
     Returns:
-        Its facts: ``rows``, ``errors``, ``seconds``, ``top``.
+        Its facts: ``rows``, ``errors``, ``seconds``, ``top``, ``decisions``.
 
     Raises:
         OutputError: it cannot be written.
@@ -71,14 +73,31 @@ def write_shard(
         "errors": sum(row.get("error") is not None for row in rows),
         "seconds": seconds,
         "top": [[row["path"], row["image_score"]] for row in top],
+        "decisions": Counter(row["decision"] for row in scored if row.get("decision")),
     }
-    fields = [(name, getattr(pyarrow, _KINDS[name])()) for name in form.columns]
+    fields = [(name, _kind(name)) for name in form.columns]
     schema = pyarrow.schema(fields, metadata={_FACTS: json.dumps(facts).encode()})
     table = pyarrow.table({n: [row.get(n) for row in rows] for n in form.columns}, schema=schema)
     buffer = io.BytesIO()
     parquet.write_table(table, buffer, compression="zstd", row_group_size=form.group)
     store.write(shard_name(shard), buffer.getvalue())
     return facts
+
+
+def _kind(name: str) -> Any:
+    """The Parquet type of a column."""
+    import pyarrow
+
+    if name != "regions":
+        return getattr(pyarrow, _KINDS.get(name, "string"))()
+    prompt = pyarrow.struct([("prompt", pyarrow.int32()), ("share", pyarrow.float64())])
+    numbers, list_of = pyarrow.float64(), pyarrow.list_
+    region = {
+        "polygon": list_of(list_of(numbers)), "box": list_of(pyarrow.int32()),
+        "area": pyarrow.int64(), "area_mm2": numbers, "peak": numbers, "mean": numbers,
+        "prompts": list_of(prompt),
+    }  # fmt: skip
+    return list_of(pyarrow.struct(list(region.items())))
 
 
 def read_shard(store: Store, shard: int, columns: Sequence[str] | None = None) -> list[Row]:
