@@ -18,6 +18,7 @@ from faprompt.data.hashing import content_hash
 from faprompt.detection.station import Station
 from faprompt.errors import ConfigError, DataError, StationError
 from faprompt.scale.model import describe
+from faprompt.scale.region_column import from_column
 
 Row = dict[str, Any]
 OWN = {"index", "milliseconds", "map", "values", "mask", "regions", "error"}
@@ -118,7 +119,7 @@ def test_regions_are_those_of_plain_predict(model: list[str], parts: Path, tmp_p
     expected = lines(tmp_path / "plain" / "regions.jsonl")
     assert sum(len(row["regions"]) for row in expected) > 3
     for row, found, shown in zip(expected, many, plain, strict=True):
-        assert [in_json(region) for region in found["regions"]] == row["regions"]
+        assert from_column(found["regions"]) == row["regions"]
         for mine, other in ((found["mask"], row["mask"]), (found["map"], shown["map"])):
             assert np.array_equal(
                 np.asarray(Image.open(tmp_path / "many" / mine)),
@@ -131,10 +132,6 @@ def test_regions_are_those_of_plain_predict(model: list[str], parts: Path, tmp_p
     order = [row["path"] for row in many]
     places = [order.index(line[0]) for line in tables[1]]
     assert places == sorted(places)
-
-
-def in_json(region: Row) -> Row:
-    return region | {"prompts": [[p["prompt"], p["share"]] for p in region["prompts"]]}
 
 
 def table(path: Path) -> list[list[Any]]:
@@ -174,6 +171,26 @@ def test_a_large_tiff_elsewhere_is_looked_at_by_windows(model: list[str], tmp_pa
     (row,) = rows_of(tmp_path / "web")
     assert row | {"path": many[0]["path"], "milliseconds": 0} == many[0] | {"milliseconds": 0}
     assert row["path"] == f"{url}/a.tif"
+
+
+def test_drift_and_review_read_its_rows(
+    station: Path, model: list[str], parts: Path, tmp_path: Path
+) -> None:
+    command = (parts, "--station", station, "--batch-size", 1, "--maps", *model)
+    both(tmp_path, *command)
+    told = [
+        run("drift", tmp_path / name, "--station", station).output for name in ("plain", "many")
+    ]
+    assert "12 recent images" in told[0]
+    assert told[0] == told[1]
+    for name in ("plain", "many"):
+        chosen = ("--predictions", tmp_path / name, "--out", tmp_path / f"r-{name}")
+        done = run("review", "export", *chosen, "--number", 3, "--random", 3)
+        assert done.exit_code == 0, done.output
+    labels = [(tmp_path / f"r-{n}" / "labels.csv").read_text() for n in ("plain", "many")]
+    assert labels[0] == labels[1]
+    assert len(labels[0].splitlines()) - 1 == len(list((tmp_path / "r-many" / "maps").iterdir()))
+    assert len(labels[0].splitlines()) > 3
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from faprompt.scale.copies import Copies
 from faprompt.scale.engines import Report, Work
 from faprompt.scale.model import Model
 from faprompt.scale.plan import Plan, Row, inputs_of, picture_name, shard_name
+from faprompt.scale.region_column import to_column
 from faprompt.scale.shards import Form, write_shard
 from faprompt.scale.store import Store
 
@@ -151,7 +152,7 @@ class ShardPredictor:
         form, settings, row = self.recipe.map_format, self.recipe.regions, Row()
         regions = settings.find(prediction) if settings else []
         if settings:
-            row["regions"] = [_in_column(region.to_dict()) for region in regions]
+            row["regions"] = to_column(regions)
         if form is None:
             return row
         overlay = outlined_overlay(prediction, regions) if settings else prediction.overlay()
@@ -170,8 +171,3 @@ class ShardPredictor:
         encode_image(picture, buffer, form)
         self.store.write(name, buffer.getvalue())
         return name
-
-
-def _in_column(region: Row) -> Row:
-    """A region as a Parquet column has it, whose lists are of one type."""
-    return region | {"prompts": [{"prompt": i, "share": s} for i, s in region["prompts"]]}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from faprompt.detection.region_tables import line_writer, region_lines, write_coco
 from faprompt.scale.plan import Plan, Row
+from faprompt.scale.region_column import from_column
 from faprompt.scale.shards import read_batches
 from faprompt.scale.store import Store
 
@@ -24,7 +25,7 @@ def write_region_files(store: Store, plan: Plan) -> None:
             for batch in read_batches(store, shard, COLUMNS, ROWS_AT_ONCE):
                 for row in batch:
                     if row["regions"] is not None:
-                        yield row | {"regions": [_region(found) for found in row["regions"]]}
+                        yield row | {"regions": from_column(row["regions"])}
 
     with (
         store.writing("regions.csv") as path,
@@ -33,8 +34,3 @@ def write_region_files(store: Store, plan: Plan) -> None:
         line_writer(file).writerows(region_lines(rows()))
     with store.writing("regions.coco.json") as path, path.open("w", encoding="utf-8") as file:
         write_coco(file, rows)
-
-
-def _region(found: Row) -> Row:
-    """A region as ``Region.to_dict`` gave it, out of a column, whose lists are of one type."""
-    return found | {"prompts": [[p["prompt"], p["share"]] for p in found["prompts"]]}

@@ -16,6 +16,7 @@ from faprompt.data.loading import map_ordered
 from faprompt.data.parquet import require_pyarrow
 from faprompt.errors import FAPromptError, OutputError
 from faprompt.scale.plan import Plan, Row, shard_name
+from faprompt.scale.region_column import region_type
 from faprompt.scale.store import Store
 
 TOP = 20
@@ -28,7 +29,7 @@ _KINDS = {
     "milliseconds": "float64", "margin": "float64", "peak": "float64", "label": "int8",
     "anomaly_map": "binary", "gt_mask": "binary",
 }  # fmt: skip
-"""Types of columns; all others are texts, and see :func:`_kind`."""
+"""Types of columns; all others but ``regions`` are texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +89,7 @@ def _kind(name: str) -> Any:
     """The Parquet type of a column."""
     import pyarrow
 
-    if name != "regions":
-        return getattr(pyarrow, _KINDS.get(name, "string"))()
-    prompt = pyarrow.struct([("prompt", pyarrow.int32()), ("share", pyarrow.float64())])
-    numbers, list_of = pyarrow.float64(), pyarrow.list_
-    region = {
-        "polygon": list_of(list_of(numbers)), "box": list_of(pyarrow.int32()),
-        "area": pyarrow.int64(), "area_mm2": numbers, "peak": numbers, "mean": numbers,
-        "prompts": list_of(prompt),
-    }  # fmt: skip
-    return list_of(pyarrow.struct(list(region.items())))
+    return region_type() if name == "regions" else getattr(pyarrow, _KINDS.get(name, "string"))()
 
 
 def read_shard(store: Store, shard: int, columns: Sequence[str] | None = None) -> list[Row]:
