@@ -100,13 +100,19 @@ def constants(out: Path, names: int) -> list[dict[str, Any]]:
         {"constant": "processor s to decode and resize it", "value": seconds(read) / 20},
         {"constant": "names planned per processor second", "value": names / planned},
         {"constant": "bytes of the plan per name", "value": size / names},
-        {"constant": "bytes of a shard per row", "value": row_bytes(store, decided=False)},
-        {"constant": "the same, with decisions", "value": row_bytes(store, decided=True)},
+        *(
+            {
+                "constant": f"bytes per row in shards of {size}{', with decisions' * decided}",
+                "value": row_bytes(store, size, decided=decided),
+            }
+            for size in (512, 4096)
+            for decided in (False, True)
+        ),
     ]
 
 
-def row_bytes(store: Store, *, decided: bool) -> float:
-    """Of a shard of 4096 rows with scores, peaks and hashes by chance."""
+def row_bytes(store: Store, size: int, *, decided: bool) -> float:
+    """Bytes of a shard per row, whose scores, peaks and hashes are chance."""
     random = np.random.default_rng(0)
 
     def row(index: int) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def row_bytes(store: Store, *, decided: bool) -> float:
             **(verdict | {"station_sha256": "b" * 64} if decided else {}),
         }
 
-    rows = [row(index) for index in range(4096)]
+    rows = [row(index) for index in range(size)]
     write_shard(store, 0, rows, form=FORM, seconds=1.0)
     return len(store.read(shard_name(0))) / len(rows)
 
