@@ -276,3 +276,16 @@ def test_a_run_lies_in_any_place_that_fsspec_reaches(tmp_path: Path) -> None:
     assert Store(out).names() == {
         "run.json", "plan.json", "plan", "shards", "errors.jsonl", "summary.json",
     }  # fmt: skip
+
+
+def test_pictures_and_regions_lie_there_as_well(tmp_path: Path) -> None:
+    draw_images(tmp_path / "in", 10)
+    out = "memory://runs/pictures"
+    changes = {"map_format": "png", "regions": RegionSettings(pixel_threshold=0.4)}
+    for place in (out, tmp_path / "out"):
+        whole_run([str(tmp_path / "in")], place, **changes)
+    rows = [row for row in rows_of(out) if row["error"] is None]
+    names = [row[kind] for row in rows for kind in ("map", "mask")]
+    for name in (*names, "regions.csv", "regions.coco.json"):
+        assert Store(out).read(name) == Store(tmp_path / "out").read(name)
+    assert Store(out).read("regions.csv").count(b"\n") > 2

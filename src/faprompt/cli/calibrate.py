@@ -13,6 +13,8 @@ from faprompt.cli.printing import warn
 from faprompt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.console import Console
 
     from faprompt.data.products import Products
@@ -104,20 +106,7 @@ def calibrate(
     loaded = options.with_references(loaded, reference, look.areas)
     settings = loaded.score_settings(look)
     run = _Run(loaded, {"batch_size": batch_size, "workers": workers, "look": look})
-    for one in asked:
-        try:
-            station = run.station(
-                replace(one, settings=settings), normals[one.product], bad.get(one.product, [])
-            )
-        except DataError as error:
-            if len(asked) == 1:
-                raise
-            run.leave_out(one.product, error)
-            continue
-        station.write(files[one.product])
-        show(station, files[one.product])
-    if run.products_left_out:
-        raise typer.Exit(1)
+    run.carry_out([replace(one, settings=settings) for one in asked], normals, bad, files)
 
 
 class _Run:
@@ -129,6 +118,32 @@ class _Run:
         self.model, self.settings = model, settings
         self.errors = Console(stderr=True)
         self.products_left_out = 0
+
+    def carry_out(
+        self,
+        asked: "Sequence[Asked]",
+        normals: "Products",
+        bad: "Products",
+        files: "Mapping[str, Path]",
+    ) -> None:
+        """Write a station per product.
+
+        Raises:
+            DataError: the only one cannot be made.
+            typer.Exit: one of several was left out.
+        """
+        for one in asked:
+            try:
+                station = self.station(one, normals[one.product], bad.get(one.product, []))
+            except DataError as error:
+                if len(asked) == 1:
+                    raise
+                self.leave_out(one.product, error)
+                continue
+            station.write(files[one.product])
+            show(station, files[one.product])
+        if self.products_left_out:
+            raise typer.Exit(1)
 
     def station(self, asked: "Asked", normal: list[Path], anomalous: list[Path]) -> "Station":
         """Score with a progress bar; an unusable image is reported and left out."""

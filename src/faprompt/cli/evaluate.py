@@ -12,7 +12,10 @@ from faprompt.cli.app import app
 from faprompt.cli.printing import printable
 
 if TYPE_CHECKING:
+    from faprompt.data.samples import Dataset
+    from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import Evaluation
+    from faprompt.detection.look import Look
 
 Data = Annotated[str, typer.Option(help="Labelled data set: PATH or LAYOUT:PATH.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
@@ -70,11 +73,13 @@ def evaluate(
     Example: faprompt evaluate --data ./parts --model runs/x/best.safetensors
     """
     many.check(ctx, CARRIED, more={"out"})
+    named = request.ModelOptions(model, weights, device, precision, reference)
+    reading = request.Reading(batch_size, workers)
     if engine is not None:
         figures = scaled.evaluate(
             request.Cluster(engine, actors, cpus, gpus, address),
-            request.ModelOptions(model, weights, device, precision),
-            request.Reading(batch_size, workers),
+            named,
+            reading,
             request.Request([data], out or "", shard_size, retry_errors),
             fpr_limit,
         )
@@ -84,6 +89,22 @@ def evaluate(
         tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole,
         reference=reference,
     ).look()  # fmt: skip
+    dataset, detector, evaluation = _evaluate(data, named, reading, look, fpr_limit)
+    about: dict[str, Any] = {}
+    if json_file:
+        about = _about(detector, dataset, model, evaluation) | {"fpr_limit": fpr_limit}
+        about |= ({"reference": reference} if reference else {}) | look.settings()
+    _finish(evaluation, about, json_file, f"{dataset.name} ({dataset.layout}), model {model}")
+
+
+def _evaluate(
+    data: str,
+    named: request.ModelOptions,
+    reading: request.Reading,
+    look: "Look",
+    fpr_limit: float,
+) -> "tuple[Dataset, Detector, Evaluation]":
+    """Data, model, and the figures, made in this process."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -95,19 +116,20 @@ def evaluate(
     from faprompt.detection.evaluation import evaluate as run
     from faprompt.detection.references import by_class
 
-    detector = Detector.load(model, weights=weights, device=device, precision=precision)
-    chosen = by_class(detector, dataset, reference) if reference else detector
+    detector = Detector.load(
+        named.name, weights=named.weights, device=named.device, precision=named.precision
+    )
+    chosen = by_class(detector, dataset, named.reference) if named.reference else detector
     settings = Settings(
-        fpr_limit=fpr_limit, batch_size=batch_size, workers=workers, tiling=look.tiling
+        fpr_limit=fpr_limit,
+        batch_size=reading.batch_size,
+        workers=reading.workers,
+        tiling=look.tiling,
     )
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
         evaluation = run(chosen, dataset, settings, progress=lambda n: progress.advance(task, n))
-    about: dict[str, Any] = {}
-    if json_file:
-        about = _about(detector, dataset, model, evaluation) | {"fpr_limit": fpr_limit}
-        about |= ({"reference": reference} if reference else {}) | look.settings()
-    _finish(evaluation, about, json_file, f"{dataset.name} ({dataset.layout}), model {model}")
+    return dataset, detector, evaluation
 
 
 def _finish(

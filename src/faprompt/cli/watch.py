@@ -85,34 +85,27 @@ def watch(
         raise typer.BadParameter("needed is a FOLDER or --source, one of them")
     if on_ng is not None and not _has_station(station, model):
         raise typer.BadParameter("--on-ng needs --station: without one nothing is NG")
-    looks = looking.LookRequest(
+    look = looking.LookRequest(
         tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole, roi=roi,
         ignore=ignore,
-    )  # fmt: skip
+    ).look()  # fmt: skip
     from faprompt.detection.arrivals import Ending
     from faprompt.detection.hook import Hook
     from faprompt.detection.watch_log import WatchLog
     from faprompt.detection.watching import Watch
 
     hook = Hook(on_ng, timeout=hook_timeout) if on_ng is not None else None
-    look = looks.look()
-    ending = Ending()
-    run = _Run(ending)
-    with _ending_on_signals(ending):
+    run = _Run(Ending())
+    with _ending_on_signals(run.ending):
         watched = run.folder(folder, out) if folder else run.video(str(source), every, tries)
         log = WatchLog(out, watched.name)  # before the model, which takes longer
         loaded = options.load_model(model, weights=weights, device=device, precision=precision)
         options.use_station(loaded, station, look)
         asked = {"batch_size": batch_size, "workers": workers, "max_pixels": max_pixels}
         job = Watch(
-            model=loaded,
-            log=log,
-            ending=ending,
-            hook=hook,
-            maps=maps,
-            options=asked | {"look": look},
-            left_out=run.leave_out,
-        )
+            model=loaded, log=log, ending=run.ending, hook=hook, maps=maps,
+            options=asked | {"look": look}, left_out=run.leave_out,
+        )  # fmt: skip
         run.begin(watched.name, loaded.station)
         try:
             run.show(job.rows(watched, poll=poll, new_only=new_only))
