@@ -281,7 +281,9 @@ def test_a_run_lies_in_any_place_that_fsspec_reaches(tmp_path: Path) -> None:
 def test_pictures_and_regions_lie_there_as_well(tmp_path: Path) -> None:
     draw_images(tmp_path / "in", 10)
     out = "memory://runs/pictures"
-    changes = {"map_format": "png", "regions": RegionSettings(pixel_threshold=0.4)}
+    changes: dict[str, Any] = {
+        "map_format": "png", "regions": RegionSettings(pixel_threshold=0.4)
+    }  # fmt: skip
     for place in (out, tmp_path / "out"):
         whole_run([str(tmp_path / "in")], place, **changes)
     rows = [row for row in rows_of(out) if row["error"] is None]
