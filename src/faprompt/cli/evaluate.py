@@ -27,7 +27,7 @@ FprLimit = Annotated[float, typer.Option(help="False positive rate up to which A
 
 CARRIED = {
     "data", "model", "json_file", "fpr_limit", "weights", "device", "precision", "batch_size",
-    "workers",
+    "workers", "tile", "overlap", "smallest_defect", "whole",
 }  # fmt: skip
 """Parameters that an engine knows beside its own; others are refused."""
 
@@ -75,20 +75,21 @@ def evaluate(
     many.check(ctx, CARRIED, more={"out"})
     named = request.ModelOptions(model, weights, device, precision, reference)
     reading = request.Reading(batch_size, workers)
+    look = looking.LookRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole,
+        reference=reference,
+    ).look()  # fmt: skip
     if engine is not None:
         figures = scaled.evaluate(
             request.Cluster(engine, actors, cpus, gpus, address),
             named,
             reading,
             request.Request([data], out or "", shard_size, retry_errors),
-            fpr_limit,
+            look=look,
+            fpr_limit=fpr_limit,
         )
         _finish(*figures, json_file, f"{data}, model {model}")
         return
-    look = looking.LookRequest(
-        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole,
-        reference=reference,
-    ).look()  # fmt: skip
     dataset, detector, evaluation = _evaluate(data, named, reading, look, fpr_limit)
     about: dict[str, Any] = {}
     if json_file:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from faprompt.cli.predict_request import Asked
     from faprompt.data.samples import Dataset
     from faprompt.detection.evaluation import Evaluation
+    from faprompt.detection.look import Look
     from faprompt.scale.engines import Engine
     from faprompt.scale.features import Caching
     from faprompt.scale.model import Model
@@ -82,9 +83,23 @@ def _start(cluster: Cluster, model: ModelOptions) -> "tuple[Engine, Model, dict[
 
 
 def evaluate(
-    cluster: Cluster, model: ModelOptions, reading: Reading, request: Request, fpr_limit: float
+    cluster: Cluster,
+    model: ModelOptions,
+    reading: Reading,
+    request: Request,
+    *,
+    look: "Look",
+    fpr_limit: float,
 ) -> "tuple[Evaluation, dict[str, Any]]":
     """Score a labelled set into shards; its figures, and what they were made of.
+
+    Args:
+        cluster: Who does the work.
+        model: Which one.
+        reading: How images are read.
+        request: The set, and where its shards go.
+        look: By windows or at once.
+        fpr_limit: See ``PixelMetrics``.
 
     Raises:
         ConfigError: there is no place for the shards.
@@ -102,6 +117,7 @@ def evaluate(
     store = Store(request.out)
     where = full_name(data) if Path(data).exists() else data
     settings = facts | {"kind": "evaluate", "data": where, "batch_size": reading.batch_size}
+    settings |= look.settings()
     size = request.shard_size or LABELLED_SHARD_SIZE
     plan = open_run(store, settings, lambda: labelled_rows(data), shard_size=size)
     recipe = Evaluating(
@@ -110,10 +126,12 @@ def evaluate(
         model=loaded,
         batch_size=reading.batch_size,
         workers=reading.workers,
+        tiling=look.tiling,
     )
     carry_out(recipe, engine, retry_errors=request.retry_errors)
     evaluation = figures(store, plan, fpr_limit=fpr_limit, seconds=time.perf_counter() - started)
-    return evaluation, _about(facts, loaded.device, where) | {"fpr_limit": fpr_limit}
+    about = _about(facts, loaded.device, where) | {"fpr_limit": fpr_limit}
+    return evaluation, about | look.settings()
 
 
 def _about(facts: dict[str, Any], device: str, where: str) -> dict[str, Any]:
