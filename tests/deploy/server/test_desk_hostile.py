@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served
+from desks import (
+    API,
+    PATIENCE,
+    GreyModel,
+    client_of,
+    finished_items,
+    new_batch,
+    png,
+    send,
+    served,
+)
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -369,7 +379,7 @@ def test_a_full_disk_is_an_error_and_not_a_half_item(
 def test_a_fault_of_the_model_costs_its_image_alone(tmp_path: Path) -> None:
     model = GreyModel()
     model.crash_on = {13}
-    with client_of(tmp_path, served(model), batch_wait_seconds=1.0) as client:
+    with client_of(tmp_path, served(model), batch_size=3, batch_wait_seconds=PATIENCE) as client:
         batch = new_batch(client)
         send(client, batch, ("a", png(1)), ("b", png(2, (13, 8))), ("c", png(3)))
         statuses = [item["status"] for item in finished_items(client, batch)]

@@ -6,7 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served, until
+from desks import (
+    API,
+    PATIENCE,
+    GreyModel,
+    client_of,
+    finished_items,
+    let_pass,
+    new_batch,
+    png,
+    send,
+    served,
+    until,
+)
 from fastapi.testclient import TestClient
 
 from faprompt.deploy.server.store import Store
@@ -31,7 +43,7 @@ def fill(client: TestClient, model: GreyModel) -> str:
     """A batch with one image at the model and two of three places taken."""
     batch = new_batch(client)
     send(client, batch, ("0.png", png(0)))
-    assert model.busy.wait(20)
+    assert model.busy.wait(PATIENCE)
     send(client, batch, ("1.png", png(1)), ("2.png", png(2)))
     return batch
 
@@ -79,7 +91,7 @@ def test_too_many_requests_at_once_are_refused(tmp_path: Path, model: GreyModel)
         assert "content-security-policy" in refused.headers
         model.gate.set()
         for thread in asking:
-            thread.join(20)
+            thread.join(PATIENCE)
         assert [reply.status_code for reply in answers] == [200, 200]
         assert client.get(f"{API}/health").status_code == 200
 
@@ -117,7 +129,7 @@ def test_one_image_does_not_wait_for_a_large_batch(client: TestClient, model: Gr
     asking.start()
     until(lambda: client.get(f"{API}/health").json()["queue"]["waiting"] == 3, "three that wait")
     model.gate.set()
-    asking.join(20)
+    asking.join(PATIENCE)
     assert answers[0].json()["image_score"] == 1.0
     finished_items(client, batch)
     order = [group[0] for group in model.groups]
@@ -126,7 +138,7 @@ def test_one_image_does_not_wait_for_a_large_batch(client: TestClient, model: Gr
 
 
 def test_what_waits_is_looked_at_together(tmp_path: Path, model: GreyModel) -> None:
-    with client_of(tmp_path, served(model), batch_size=4, batch_wait_seconds=5.0) as client:
+    with client_of(tmp_path, served(model), batch_size=4, batch_wait_seconds=PATIENCE) as client:
         first, second = new_batch(client), new_batch(client)
         model.gate.set()
         send(client, first, *((f"{n}.png", png(n)) for n in range(3)))
@@ -136,14 +148,30 @@ def test_what_waits_is_looked_at_together(tmp_path: Path, model: GreyModel) -> N
     assert [len(group) for group in model.groups] == [4]
 
 
+def asked_too_long(client: TestClient, model: GreyModel, held_in: str, **fields: str) -> Any:
+    """The answer to an image that waits behind another one until the time of a request is over."""
+    desk = client.app.state.desk  # type: ignore[attr-defined]
+    send(client, held_in, ("held.png", png(0)))
+    assert model.busy.wait(PATIENCE)
+    answers: list[Any] = []
+    late = {"file": ("late.png", png(51))}
+    asking = threading.Thread(
+        target=lambda: answers.append(client.post(f"{API}/score", files=late, data=fields))
+    )
+    asking.start()
+    until(lambda: len(desk.queue) == 1, "an image that waits")
+    assert client.portal is not None
+    client.portal.call(let_pass, desk.limits.request_seconds)
+    asking.join(PATIENCE)
+    return answers[0]
+
+
 def test_a_request_over_its_time_is_answered_and_its_image_not_scored(
     tmp_path: Path, model: GreyModel
 ) -> None:
-    with client_of(tmp_path, served(model), request_seconds=0.3, batch_size=1) as client:
+    with client_of(tmp_path, served(model), batch_size=1) as client:
         batch = new_batch(client)
-        send(client, batch, ("held.png", png(0)))
-        assert model.busy.wait(20)
-        reply = client.post(f"{API}/score", files={"file": ("late.png", png(1))})
+        reply = asked_too_long(client, model, batch)
         assert reply.status_code == 504
         assert reply.json()["error"]["message"] == "the request took too long; try again later"
         model.gate.set()
@@ -156,13 +184,9 @@ def test_a_request_over_its_time_is_answered_and_its_image_not_scored(
 def test_an_image_of_a_batch_is_scored_though_nobody_waits_for_the_answer(
     tmp_path: Path, model: GreyModel
 ) -> None:
-    with client_of(tmp_path, served(model), request_seconds=0.3, batch_size=1) as client:
+    with client_of(tmp_path, served(model), batch_size=1) as client:
         batch = new_batch(client)
-        send(client, batch, ("held.png", png(0)))
-        assert model.busy.wait(20)
-        late = {"file": ("late.png", png(51))}
-        reply = client.post(f"{API}/score", files=late, data={"batch": batch})
-        assert reply.status_code == 504
+        assert asked_too_long(client, model, batch, batch=batch).status_code == 504
         model.gate.set()
         items = finished_items(client, batch)
     assert [item["status"] for item in items] == ["done", "done"]
@@ -173,7 +197,7 @@ def test_stopping_answers_who_still_waits(tmp_path: Path, model: GreyModel) -> N
     with client_of(tmp_path, served(model), batch_size=1) as client:
         batch = new_batch(client)
         send(client, batch, ("held.png", png(0)))
-        assert model.busy.wait(20)
+        assert model.busy.wait(PATIENCE)
         desk = client.app.state.desk  # type: ignore[attr-defined]
         asking = threading.Thread(
             target=lambda: answers.append(
@@ -185,6 +209,6 @@ def test_stopping_answers_who_still_waits(tmp_path: Path, model: GreyModel) -> N
         desk.queue.close()
         model.gate.set()
         desk.worker.stop()
-        asking.join(20)
+        asking.join(PATIENCE)
     assert answers[0].status_code == 503
     assert "stops" in answers[0].json()["error"]["message"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk_process import Running, running
-from desks import API, GreyModel, png, served, until
+from desk_process import LATER, Running, running
+from desks import API, PATIENCE, GreyModel, png, served, until
 
 from faprompt.deploy.server.desk import Desk
 from faprompt.errors import ConfigError
@@ -62,10 +62,10 @@ def test_sigterm_lets_running_requests_finish_and_keeps_what_waits(tmp_path: Pat
         until(lambda: refused(desk.port), "no new connections")
         assert not answers
         gate.touch()
-        asking.join(20)
+        asking.join(PATIENCE)
         assert answers[0][0] == 200
         assert answers[0][1]["image_score"] == pytest.approx(0.2)
-        assert desk.process.wait(20) == 0
+        assert desk.process.wait(PATIENCE) == 0
     with running(tmp_path / "desk", gate) as desk:
         until(lambda: set(statuses(desk, batch).values()) == {"done"}, "the image that waited")
 
@@ -75,7 +75,7 @@ def waiting(desk: Running) -> int:
 
 
 def in_progress(desk: Running) -> bool:
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=PATIENCE) as connection:
         connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
         text = b"".join(iter(lambda: connection.recv(65536), b""))
     return b"faprompt_images_at_model 1.0" in text
@@ -83,7 +83,7 @@ def in_progress(desk: Running) -> bool:
 
 def refused(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
     except OSError:
         return True
     return False
@@ -92,7 +92,7 @@ def refused(port: int) -> bool:
 def test_slow_clients_hold_nobody_and_are_let_go(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
-    with running(tmp_path / "desk", gate, idle_seconds=1.0) as desk:
+    with running(tmp_path / "desk", gate) as desk:
         batch = new_batch(desk)
         head = (
             f"POST {API}/batches/{batch}/images HTTP/1.1\r\nHost: localhost\r\n"
@@ -102,6 +102,7 @@ def test_slow_clients_hold_nobody_and_are_let_go(tmp_path: Path) -> None:
         bodies = [slow(desk, head + b"--b\r\nContent-Disp") for _ in range(50)]
         status, reply = desk.send("/score", ("a.png", png(51)), field="file")
         assert (status, reply["status"]) == (200, "done")
+        desk.process.send_signal(LATER)
         for connection in heads:
             assert connection.recv(4096) == b""
             connection.close()
@@ -114,7 +115,7 @@ def test_slow_clients_hold_nobody_and_are_let_go(tmp_path: Path) -> None:
 
 
 def slow(desk: Running, data: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", desk.port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", desk.port), timeout=PATIENCE)
     connection.sendall(data)
     return connection
 

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+from desks import PATIENCE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,11 +72,11 @@ def test_closing_wakes_who_waits_and_refuses_the_rest() -> None:
     queue = FairQueue(3)
     found: list[list[Job]] = []
     waiting = threading.Thread(
-        target=lambda: found.append(queue.take(1, pixels=1, wait=60)), daemon=True
+        target=lambda: found.append(queue.take(1, pixels=1, wait=PATIENCE)), daemon=True
     )
     waiting.start()
     queue.close()
-    waiting.join(20)
+    waiting.join(PATIENCE)
     assert found == [[]]
     assert not queue.put(job("a"))
     assert queue.drop_all() == []
