@@ -12,7 +12,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from desks import API, PATIENCE, GreyModel, let_pass, served, until
+from desks import API, GreyModel, let_pass, served
+from patience import PATIENCE, until
 
 from faprompt.deploy.server.app import create_app
 from faprompt.deploy.server.desk import Desk

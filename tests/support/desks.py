@@ -3,7 +3,6 @@
 import asyncio
 import io
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
+from patience import PATIENCE, until
 from PIL import Image
 
 from faprompt.data.images import open_image
@@ -23,8 +23,6 @@ from faprompt.detection.station import Station
 from faprompt.errors import DataError, FAPromptError
 
 API = "/api/v1"
-PATIENCE = 240.0
-"""Seconds after which something that must come is taken as lost, on a busy machine too."""
 
 
 class GreyModel:
@@ -120,16 +118,6 @@ def send(client: TestClient, batch: str, *files: tuple[str, bytes], **params: An
     """The whole answer to an upload."""
     parts = [("files", file) for file in files]
     return client.post(f"{API}/batches/{batch}/images", files=parts, params=params)
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of a condition that other threads or processes make true."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.002)
-    raise AssertionError(f"in {PATIENCE:.0f} s never: {what}")
 
 
 def let_pass(seconds: float) -> None:

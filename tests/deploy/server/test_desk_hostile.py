@@ -9,20 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desks import (
-    API,
-    PATIENCE,
-    GreyModel,
-    client_of,
-    finished_items,
-    new_batch,
-    png,
-    send,
-    served,
-)
+from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 from PIL import Image
 
 from faprompt.deploy.server import uploads

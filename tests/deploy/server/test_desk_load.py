@@ -6,20 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desks import (
-    API,
-    PATIENCE,
-    GreyModel,
-    client_of,
-    finished_items,
-    let_pass,
-    new_batch,
-    png,
-    send,
-    served,
-    until,
-)
+from desks import API, GreyModel, client_of, finished_items, let_pass, new_batch, png, send, served
 from fastapi.testclient import TestClient
+from patience import PATIENCE, until
 
 from faprompt.deploy.server.store import Store
 from faprompt.errors import OutputError

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from desk_process import LATER, Running, running
-from desks import API, PATIENCE, GreyModel, png, served, until
+from desks import API, GreyModel, png, served
+from patience import PATIENCE, until
 
 from faprompt.deploy.server.desk import Desk
 from faprompt.errors import ConfigError

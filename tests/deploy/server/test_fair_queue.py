@@ -4,9 +4,9 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from desks import PATIENCE
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 
 from faprompt.deploy.server.queue import FairQueue, Job
 
