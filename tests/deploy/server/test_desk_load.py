@@ -1,15 +1,22 @@
 """More work than the desk can do: refusals at once, turns, time limits, no growth."""
 
+import io
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from desks import API, GreyModel, client_of, finished_items, let_pass, new_batch, png, send, served
 from fastapi.testclient import TestClient
 from patience import PATIENCE, until
+from PIL import Image
+from small_disk import SmallDisk, may_mount
 
+from faprompt.deploy.server import worker
+from faprompt.deploy.server.folder import DeskFolder
 from faprompt.deploy.server.store import Store
 from faprompt.errors import OutputError
 
@@ -85,26 +92,105 @@ def test_too_many_requests_at_once_are_refused(tmp_path: Path, model: GreyModel)
         assert client.get(f"{API}/health").status_code == 200
 
 
-def test_a_disk_that_fills_up_is_told_and_the_image_scored_at_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker tries again soon."""
+    monkeypatch.setattr(worker, "PAUSE_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Store, "start"), (DeskFolder, "write_map"), (Store, "finish")]
+)
+def test_what_cannot_be_kept_is_told_and_kept_as_soon_as_it_can(
+    owner: type, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> bool:
+    tries: list[Any] = []
+
+    def full(*given: Any, **_: Any) -> bool:
+        tries.append(given)
         raise OutputError("desk.sqlite: cannot be written (database or disk is full)")
 
-    with client_of(tmp_path, served(GreyModel())) as client:
+    model = GreyModel()
+    with client_of(tmp_path, served(model), batch_size=4) as client:
         batch = new_batch(client)
         with monkeypatch.context() as broken:
-            broken.setattr(Store, "finish", full)
-            reply = client.post(
-                f"{API}/score", files={"file": ("a.png", png(51))}, data={"batch": batch}
-            )
-        assert reply.status_code == 507
-        assert "disk is full" in reply.json()["error"]["message"]
-        again = client.post(f"{API}/score", files={"file": ("b.png", png(1))})
-        assert again.status_code == 200
+            broken.setattr(owner, name, full)
+            one = {"file": ("a.png", png(51))}
+            reply = client.post(f"{API}/score", files=one, data={"batch": batch})
+            assert reply.status_code == 507
+            assert "disk is full" in reply.json()["error"]["message"]
+            send(client, batch, ("b.png", png(102)), ("bad.png", b"GIF89a"))
+            until(lambda: len(tries) > 3, "several tries")
+            assert client.get(f"{API}/health").status_code == 507
+            assert "disk is full" in client.get(f"{API}/batches/{batch}").json()["trouble"]
+        items = finished_items(client, batch)
+        assert [item["image_score"] for item in items] == [pytest.approx(0.2), pytest.approx(0.4)]
+        assert client.get(f"{API}/batches/{batch}").json()["trouble"] is None
+        assert client.get(f"{API}/health").status_code == 200
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_desk_that_cannot_be_written_still_stops_and_goes_on_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OutputError("maps: cannot be written (No space left on device)")
+
+    with monkeypatch.context() as broken, client_of(tmp_path, served(GreyModel())) as client:
+        broken.setattr(DeskFolder, "write_map", full)
+        batch = new_batch(client)
+        send(client, batch, ("a.png", png(51)))
+        until(lambda: client.get(f"{API}/health").status_code == 507, "a full disk")
     with client_of(tmp_path, served(GreyModel())) as client:
         (item,) = finished_items(client, batch)
     assert item["image_score"] == pytest.approx(0.2)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.skipif(not may_mount(), reason="needs the right to mount a small disk")
+def test_a_disk_that_is_really_full(tmp_path: Path, model: GreyModel) -> None:
+    disk = SmallDisk(tmp_path / "disk", 1024)
+    try:
+        with client_of(disk.path / "desk", served(model), batch_size=2) as client:
+            batch = new_batch(client)
+            files = [(f"{n}.png", noise(n)) for n in range(6)]
+            assert len(send(client, batch, *files).json()["items"]) == 6
+            filler = disk.path / "filler"
+            fill_up(filler)
+            model.gate.set()
+            until(lambda: client.get(f"{API}/health").status_code == 507, "a full disk")
+            for refused in (
+                send(client, batch, ("more.png", noise(6))),
+                client.post(f"{API}/score", files={"file": ("a.png", noise(7))}),
+            ):
+                assert refused.status_code == 507
+                message = refused.json()["error"]["message"]
+                assert message == "incoming: cannot be written (No space left on device)"
+            filler.unlink()
+            items = finished_items(client, batch)
+            assert [item["status"] for item in items] == ["done"] * 6
+            for item in items:
+                assert client.get(f"{API}/items/{item['id']}/map").status_code == 200
+            assert not list((disk.path / "desk" / "incoming").iterdir())
+            assert not list((disk.path / "desk" / "maps").rglob(".*"))
+    finally:
+        disk.close()
+
+
+def noise(seed: int) -> bytes:
+    """A picture that no compression makes small: some 10 kB."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (100, 100), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def fill_up(path: Path) -> None:
+    """Write until the disk takes no byte more."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
 
 
 def test_one_image_does_not_wait_for_a_large_batch(client: TestClient, model: GreyModel) -> None:

@@ -228,7 +228,7 @@ class Desk:
         raise Problem(404, f"no such model; served are {known}", about=name[:100])
 
     def batch(self, batch: str) -> Row:
-        """A batch of this desk.
+        """A batch of this desk, and why it stands still, if it does.
 
         Raises:
             Problem: there is none.
@@ -236,7 +236,7 @@ class Desk:
         row = self.store.batch(batch)
         if row is None:
             raise not_found("batch")
-        return row
+        return row | {"trouble": self.worker.trouble}
 
     def item(self, item: str) -> Row:
         """An item of this desk.

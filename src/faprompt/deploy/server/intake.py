@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from faprompt.data.images import image_size
 from faprompt.deploy.server.desk import Desk
+from faprompt.deploy.server.folder import writing
 from faprompt.deploy.server.names import display_name
 from faprompt.deploy.server.problems import Problem
 from faprompt.deploy.server.schemas import ScoreRequest
 from faprompt.deploy.server.uploads import Arrived
-from faprompt.errors import DataError
+from faprompt.errors import DataError, OutputError
 
 Size = tuple[int, int]
 
@@ -66,7 +67,12 @@ def _decoded(asked: ScoreRequest, desk: Desk) -> Arrived:
     except (binascii.Error, ValueError):
         raise Problem(422, "image: not base64", about="image") from None
     arrived = Arrived(name=display_name(asked.name), path=desk.folder.new_file())
-    arrived.path.write_bytes(content)
+    try:
+        with writing("incoming"):
+            arrived.path.write_bytes(content)
+    except OutputError:
+        arrived.path.unlink()
+        raise
     arrived.sha256 = hashlib.sha256(content).hexdigest()
     arrived.size = len(content)
     if not content:

@@ -7,6 +7,7 @@ nobody else. Client file names are handed on as text and never touch a path.
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +17,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartState, parse_options_header
 
-from faprompt.deploy.server.folder import DeskFolder
+from faprompt.deploy.server.folder import DeskFolder, writing
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.names import display_name
 from faprompt.deploy.server.problems import Problem
@@ -79,11 +80,13 @@ class _File:
             self.arrived.refused = f"more than {self._limit} bytes, the limit of a file"
             return
         self._hash.update(data)
-        self._stream.write(data)
+        with writing("incoming"):
+            self._stream.write(data)
 
     def end(self) -> Arrived:
         """Complete the file."""
-        self._stream.close()
+        with writing("incoming"):
+            self._stream.close()
         self.arrived.sha256 = self._hash.hexdigest()
         if not self.arrived.size:
             self.arrived.refused = "is empty (0 bytes)"
@@ -91,7 +94,8 @@ class _File:
 
     def abandon(self) -> None:
         """Forget a file that will not be complete."""
-        self._stream.close()
+        with suppress(OSError):  # of a full disk: what it did not take is not needed
+            self._stream.close()
         self.arrived.path.unlink(missing_ok=True)
 
 
