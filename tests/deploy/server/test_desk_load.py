@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,12 @@ from patience import PATIENCE, until
 from PIL import Image
 from small_disk import SmallDisk, may_mount
 
+from faprompt.data.images import open_image
 from faprompt.deploy.server import worker
 from faprompt.deploy.server.folder import DeskFolder
+from faprompt.deploy.server.shares import Shares
 from faprompt.deploy.server.store import Store
+from faprompt.detection.prediction import Prediction
 from faprompt.errors import OutputError
 
 
@@ -90,6 +93,75 @@ def test_too_many_requests_at_once_are_refused(tmp_path: Path, model: GreyModel)
             thread.join(PATIENCE)
         assert [reply.status_code for reply in answers] == [200, 200]
         assert client.get(f"{API}/health").status_code == 200
+
+
+def test_one_client_leaves_places_for_others() -> None:
+    shares = Shares(8)
+    greedy = "10.0.0.1"
+    assert [shares.take(greedy) for _ in range(6)] == [True] * 5 + [False]
+    assert [shares.take("10.0.0.2") for _ in range(3)] == [True, True, False]
+    assert shares.take("10.0.0.3")
+    assert not shares.take("10.0.0.4")  # none is left
+    shares.give_back(greedy)
+    assert not shares.take(greedy)
+    assert shares.take("::ffff:10.0.0.4")
+    shares.give_back("10.0.0.4")  # the same client
+
+
+def test_all_addresses_of_an_ipv6_network_are_one_client() -> None:
+    shares = Shares(4)
+    assert [shares.take(f"2001:db8::{n}") for n in range(4)] == [True, True, True, False]
+    assert shares.take("2001:db9::1")
+
+
+def test_requests_of_one_client_do_not_refuse_another(tmp_path: Path, model: GreyModel) -> None:
+    with client_of(tmp_path, served(model), requests=4, batch_size=1) as client:
+        one = {"file": ("a.png", png(1))}
+        asking = [
+            threading.Thread(target=lambda: client.post(f"{API}/score", files=one))
+            for _ in range(3)
+        ]
+        for thread in asking:
+            thread.start()
+        desk = client.app.state.desk  # type: ignore[attr-defined]
+        until(lambda: model.busy.is_set() and len(desk.queue) == 2, "three requests under way")
+        assert client.get(f"{API}/health").status_code == 503
+        elsewhere = TestClient(client.app, base_url="http://127.0.0.1", client=("10.0.0.2", 1))
+        assert elsewhere.get(f"{API}/health").status_code == 200
+        model.gate.set()
+        for thread in asking:
+            thread.join(PATIENCE)
+
+
+def test_images_of_two_clients_take_turns(tmp_path: Path) -> None:
+    widths: list[int] = []
+
+    class Noting(GreyModel):
+        def predict(self, source: Iterable[Any], **how: Any) -> Iterator[Prediction]:
+            paths = list(source)
+            widths.extend(open_image(path).width for path in paths)
+            return super().predict(paths, **how)
+
+    model = Noting()
+    model.gate.clear()
+    with client_of(tmp_path, served(model), batch_size=1) as client:
+        desk = client.app.state.desk  # type: ignore[attr-defined]
+        other = TestClient(client.app, base_url="http://127.0.0.1", client=("10.0.0.2", 1))
+        asking: list[threading.Thread] = []
+
+        def ask(one: TestClient, width: int) -> None:
+            files = {"file": ("a.png", png(1, (width, 8)))}
+            asking.append(threading.Thread(target=lambda: one.post(f"{API}/score", files=files)))
+            asking[-1].start()
+            until(lambda: model.busy.is_set() and len(desk.queue) == len(asking) - 1, "its turn")
+
+        for width in (10, 11, 12, 13):
+            ask(client, width)
+        ask(other, 20)
+        model.gate.set()
+        for thread in asking:
+            thread.join(PATIENCE)
+    assert widths == [10, 11, 20, 12, 13]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from patience import PATIENCE, until
 from faprompt.deploy.server.desk import Desk
 from faprompt.errors import ConfigError
 
+HEALTH = f"GET {API}/health HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
 
 def new_batch(desk: Running) -> str:
     status, batch = desk.ask("POST", "/batches", b'{"name": "x"}')
@@ -115,8 +117,33 @@ def test_slow_clients_hold_nobody_and_are_let_go(tmp_path: Path) -> None:
         assert not list((tmp_path / "desk" / "incoming").iterdir())
 
 
-def slow(desk: Running, data: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", desk.port), timeout=PATIENCE)
+def test_one_client_with_many_connections_holds_nobody(tmp_path: Path) -> None:
+    with running(tmp_path / "desk", tmp_path / "gate", connections=8) as desk:
+        kept = [slow(desk, HEALTH) for _ in range(5)]
+        assert all(connection.recv(4096).startswith(b"HTTP/1.1 200 ") for connection in kept)
+        with slow(desk, b"") as refused:
+            assert refused.recv(4096) == b""
+        with slow(desk, HEALTH, source="127.0.0.2") as other:
+            assert other.recv(4096).startswith(b"HTTP/1.1 200 ")
+        kept.pop().close()
+
+        def served_again() -> bool:
+            with slow(desk, b"") as connection:
+                try:
+                    connection.sendall(HEALTH)
+                    return connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+                except ConnectionError:
+                    return False
+
+        until(served_again, "a place for another connection")
+        for connection in kept:
+            connection.close()
+
+
+def slow(desk: Running, data: bytes, source: str = "127.0.0.1") -> socket.socket:
+    connection = socket.create_connection(
+        ("127.0.0.1", desk.port), timeout=PATIENCE, source_address=(source, 0)
+    )
     connection.sendall(data)
     return connection
 
