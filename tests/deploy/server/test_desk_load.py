@@ -227,7 +227,8 @@ def test_a_disk_that_is_really_full(tmp_path: Path, model: GreyModel) -> None:
         with client_of(disk.path / "desk", served(model), batch_size=2) as client:
             batch = new_batch(client)
             files = [(f"{n}.png", noise(n)) for n in range(6)]
-            assert len(send(client, batch, *files).json()["items"]) == 6
+            accepted = send(client, batch, *files).json()["items"]
+            assert len(accepted) == 6
             filler = disk.path / "filler"
             fill_up(filler)
             model.gate.set()
@@ -239,6 +240,9 @@ def test_a_disk_that_is_really_full(tmp_path: Path, model: GreyModel) -> None:
                 assert refused.status_code == 507
                 message = refused.json()["error"]["message"]
                 assert message == "incoming: cannot be written (No space left on device)"
+            for size in ("thumb", "view"):
+                picture = client.get(f"{API}/items/{accepted[0]['id']}/image?size={size}")
+                assert picture.status_code == 200
             filler.unlink()
             items = finished_items(client, batch)
             assert [item["status"] for item in items] == ["done"] * 6

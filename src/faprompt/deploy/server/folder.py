@@ -7,11 +7,12 @@ thumbs/ab/abcd...   small pictures, by SHA-256; made again when missing
 incoming/           bodies that are still arriving; emptied at start
 """
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -125,16 +126,14 @@ class DeskFolder:
             values = np.asarray(image, dtype=np.float32) / np.float32(FULL_SCALE)
         return values
 
-    def write_thumb(self, sha256: str, image: Image.Image) -> None:
-        """Keep a small picture of an image.
-
-        Raises:
-            OutputError: the disk is full.
-        """
-        small = image.copy()
+    def make_thumb(self, sha256: str, image: Image.Image) -> bytes:
+        """A small picture of an image as JPEG, kept where there is room for it."""
+        small, buffer = image.copy(), io.BytesIO()
         small.thumbnail((THUMB_SIDE, THUMB_SIDE))
-        with _replacing(self.thumb(sha256)) as temporary:
-            small.save(temporary, "JPEG", quality=THUMB_QUALITY)
+        small.save(buffer, "JPEG", quality=THUMB_QUALITY)
+        with suppress(OutputError), _replacing(self.thumb(sha256)) as temporary:
+            temporary.write_bytes(buffer.getvalue())
+        return buffer.getvalue()
 
     def remove_item(self, item: str) -> None:
         """Remove what belongs to an item alone."""

@@ -5,7 +5,6 @@ import ctypes
 import signal
 import socket
 import sys
-import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -166,8 +165,3 @@ def _stopping(server: uvicorn.Server) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def show(url: str) -> None:
-    """Open the page in the user's browser; where there is none, the printed address is enough."""
-    webbrowser.open(url)

@@ -48,9 +48,8 @@ class _Part:
 
     headers: dict[str, bytes] = field(default_factory=dict)
     header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
-    name: str = ""
     content: bytearray = field(default_factory=bytearray)
-    file: "_File | None" = None
+    file: "Incoming | None" = None
 
     def end_header(self) -> None:
         """Keep a header that is complete."""
@@ -64,8 +63,8 @@ class _Part:
             self.file.abandon()
 
 
-class _File:
-    """A part that goes to the disk."""
+class Incoming:
+    """A file that arrives, on the disk."""
 
     def __init__(self, name: str, folder: DeskFolder, limit: int) -> None:
         self.arrived = Arrived(name=name, path=folder.new_file())
@@ -111,7 +110,6 @@ class Body:
         self._request, self._folder, self._limits = request, folder, limits
         self._part = _Part()
         self._ended: list[_Part] = []
-        self._opened: list[_Part] = []
         try:
             self._parser = _parser(boundary, self)
         except FormParserError as error:
@@ -153,7 +151,7 @@ class Body:
             name = _file_name(part)
             if name is None:
                 raise Problem(413, f"a field is longer than {LONGEST_FIELD} bytes")
-            part.file = _File(name, self._folder, self._limits.file_bytes)
+            part.file = Incoming(name, self._folder, self._limits.file_bytes)
         data, part.content = bytes(part.content), bytearray()
         await asyncio.to_thread(part.file.write, data)
 
