@@ -38,6 +38,7 @@ from faprompt.scale.engines import RayEngine
 inputs, out, address = sys.argv[1:]
 whole_run([inputs], out, RayEngine(address=address, actors=2), seconds=0.05, workers=1)
 """
+DRIVER_KILLS = 8
 
 
 def workers(folder: Path) -> Iterator[int]:
@@ -103,13 +104,13 @@ def test_drivers_killed_at_random(cluster: Any, tmp_path: Path) -> None:
     chance, counts = random.Random(5), []
     command = [sys.executable, "-c", DRIVER, str(tmp_path / "in"), str(tmp_path / "out")]
     shards = Store(tmp_path / "out")
-    for _ in range(20):
+    for number in range(DRIVER_KILLS + 1):
         before = len(shards.names("shards"))
         process = subprocess.Popen([*command, cluster.address], stderr=subprocess.DEVNULL)
         while process.poll() is None and len(shards.names("shards")) == before:
             time.sleep(0.05)  # until it works
         try:
-            process.wait(chance.uniform(0.0, 0.6))
+            process.wait(chance.uniform(0.0, 0.6) if number < DRIVER_KILLS else None)
         except subprocess.TimeoutExpired:
             process.kill()
         if process.wait() == 0:

@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import random
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +194,6 @@ def test_two_runs_at_once_do_no_harm(tmp_path: Path) -> None:
     ]
     for process in both:
         process.start()
-    time.sleep(0.01)
     for process in both:
         process.join()
     whole_run([str(tmp_path / "in")], tmp_path / "out")
