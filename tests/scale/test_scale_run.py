@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from completeness import assert_complete, rows_of
 from many_images import BAD, draw_images, grey, plan_of, recipe_of, whole_run
+from patience import until
 from PIL import Image
 
 from faprompt.detection.region_files import RegionSettings
@@ -93,12 +94,18 @@ def test_killed_again_and_again_it_ends_with_every_input_once(tmp_path: Path) ->
     paths = draw_images(tmp_path / "in", 120)
     chance, context = random.Random(7), multiprocessing.get_context("fork")
     kills, counts = 0, []
+
+    def shards() -> int:
+        return len(Store(tmp_path / "out").names("shards"))
+
     for _ in range(60):
         process = context.Process(
             target=_run_and_tell, args=(str(tmp_path / "in"), tmp_path / "out")
         )
         process.start()
-        process.join(chance.uniform(0.01, 0.12))
+        goal = shards() + chance.randint(0, 3)
+        until(lambda: shards() >= goal or process.exitcode is not None, "more shards")  # noqa: B023
+        process.join(chance.uniform(0.0, 0.03))
         if process.exitcode == 0:
             break
         assert process.exitcode is None
@@ -106,7 +113,7 @@ def test_killed_again_and_again_it_ends_with_every_input_once(tmp_path: Path) ->
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         kills += 1
-        counts.append(len(Store(tmp_path / "out").names("shards")))
+        counts.append(shards())
     else:
         whole_run([str(tmp_path / "in")], tmp_path / "out")
     assert kills >= 5
