@@ -45,10 +45,13 @@ fuzz: .venv/dev
 	$(INSTALL) -e '.[fuzz]'
 	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS)
 
-# What this machine would install, with the hashes of its index; see docs/reliability.md.
+# requirements.lock is what Linux on x86-64 with Python 3.11 installs from PyPI, with hashes; another
+# platform, or the CPU build of torch: make lock LOCK=here.lock. See docs/reliability.md.
+LOCK ?= requirements.lock
 lock: .venv/runtime
-	$(INSTALL) --dry-run --ignore-installed --report .venv/report.json .
-	$(BIN)/python .ci/lock.py .venv/report.json > requirements.lock
+	PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(INSTALL) --dry-run --ignore-installed \
+		--report .venv/report.json .
+	$(BIN)/python .ci/lock.py .venv/report.json > $(LOCK)
 
 .venv/ray: .venv/dev
 	$(INSTALL) -e '.[ray]'
