@@ -14,7 +14,7 @@ from random import Random
 import atheris
 import torch  # imported before anything is instrumented: its size would take minutes
 
-INSTRUMENTED = ["faprompt", "PIL", "tomllib", "yaml", "zipfile", "csv", "json"]
+INSTRUMENTED = ["faprompt", "PIL", "tomllib", "yaml", "zipfile", "csv", "json", "python_multipart"]
 
 with atheris.instrument_imports(include=INSTRUMENTED):
     from fuzz_targets import TARGETS, Finding, Target, execute

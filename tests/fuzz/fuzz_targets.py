@@ -15,11 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from math import prod
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import mutations
 import numpy as np
 import torch
+from http_target import SEEDS, http_api, mutate_http
 from mutations import Mutation
 from parquet_targets import (
     manifest_parquet,
@@ -273,15 +277,43 @@ def _claimed(table: bytes) -> int:
 
 
 def safetensors_headers() -> list[bytes]:
-    """Of a backbone, of prompts, and of one tensor of every type of number."""
-    whole = [save(flat_state()), *checkpoint_seeds()]
-    found = [content[: 8 + struct.unpack("<Q", content[:8])[0]] for content in whole]
-    for kind, size in BITS.items():
-        offsets = [0, 8 * 4 * size // 8]
-        table = {"visual.proj": {"dtype": kind, "shape": [8, 4], "data_offsets": offsets}}
-        text = json.dumps(table).encode()
-        found.append(struct.pack("<Q", len(text)) + text)
+    """Of prompts, and of a backbone with one tensor of each type of number."""
+    found = [_head(content) for content in (save(flat_state()), *checkpoint_seeds())]
+    for kind in BITS:
+        table = json.loads(found[0][8:])
+        table["visual.proj"]["dtype"] = kind
+        found.append(_with_length(json.dumps(_laid_out(table)).encode()))
     return found
+
+
+def mutate_header(data: bytes, rng: Random) -> bytes | None:
+    """Change a table, mostly so that its tensors lie one behind the other in a whole file."""
+    new = mutations.of_safetensors(data, rng)
+    if new is None or rng.random() < 0.3:
+        return new
+    try:
+        return _with_length(json.dumps(_laid_out(json.loads(new[8:]))).encode())
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return new
+
+
+def _laid_out(table: dict[str, Any]) -> dict[str, Any]:
+    """The table with offsets that follow from types and shapes."""
+    end = 0
+    for entry in table.values():
+        if "shape" in entry:
+            start, end = end, end + prod(entry["shape"]) * BITS[entry["dtype"]] // 8
+            entry["data_offsets"] = [start, end]
+    return table
+
+
+def _head(content: bytes) -> bytes:
+    """Length and table of a whole file."""
+    return content[: 8 + struct.unpack("<Q", content[:8])[0]]
+
+
+def _with_length(table: bytes) -> bytes:
+    return struct.pack("<Q", len(table)) + table
 
 
 def archive(pickled: bytes) -> bytes:
@@ -500,7 +532,7 @@ TARGETS = {
         mutate=mutations.of_safetensors,
     ),
     "safetensors_header": Target(
-        safetensors_header, safetensors_headers, max_bytes=8192, mutate=mutations.of_safetensors
+        safetensors_header, safetensors_headers, max_bytes=8192, mutate=mutate_header
     ),
     "torchscript_pickle": Target(
         torchscript_pickle, lambda: [archive_pickle(), b"."], mutate=mutations.of_pickle
@@ -530,6 +562,7 @@ TARGETS = {
         max_bytes=8192,
         mutate=mutations.prefixed(dict.fromkeys((b"p", b"f"), mutations.of_json)),
     ),
+    "http_api": Target(http_api, lambda: list(SEEDS), mutate=mutate_http),
     "station": Target(station, station_seeds, max_bytes=16_384, mutate=mutate_station),
 }
 
