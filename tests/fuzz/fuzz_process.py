@@ -16,6 +16,10 @@ import torch  # imported before anything is instrumented: its size would take mi
 
 INSTRUMENTED = ["faprompt", "PIL", "tomllib", "yaml", "zipfile", "csv", "json", "python_multipart"]
 
+BY_FORM = 0.7
+"""Share of changes that keep the form, where a target knows such."""
+FROM_SEED = 0.3
+
 with atheris.instrument_imports(include=INSTRUMENTED):
     from fuzz_targets import TARGETS, Finding, Target, execute
 
@@ -124,14 +128,19 @@ def _arguments() -> argparse.Namespace:
 
 
 def _mutator(target: Target) -> dict[str, object]:
-    """What makes atheris change inputs in turn by bytes and by form."""
+    """What makes atheris change inputs in turn by bytes and by form.
+
+    Of what it has collected most is refused, for there are more ways to be wrong than right; so
+    some changes begin with a seed again.
+    """
     if target.mutate is None:
         return {}
-    by_form = target.mutate
+    by_form, seeds = target.mutate, target.seeds()
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         rng = Random(seed)
-        new = by_form(data, rng) if rng.random() < 0.5 else None
+        data = rng.choice(seeds) if rng.random() < FROM_SEED else data
+        new = by_form(data, rng) if rng.random() < BY_FORM else None
         if new is None or len(new) > max_size:
             return bytes(atheris.Mutate(data, max_size))
         return new
@@ -161,6 +170,8 @@ def main() -> None:
             os._exit(bool(watch.seen) or watch.blind)
 
     options = [f"-max_len={target.max_bytes}", "-timeout=60", "-rss_limit_mb=8192", "-verbosity=0"]
+    if target.mutate is not None:
+        options.append("-mutate_depth=2")  # after five changes little is left of a form
     options.append(f"-artifact_prefix={left}/")  # else into the working directory
     atheris.Setup([sys.argv[0], *options, str(corpus)], run, **_mutator(target))
     atheris.Fuzz()
