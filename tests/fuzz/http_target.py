@@ -19,7 +19,7 @@ from desks import GreyModel, png, served
 
 from faprompt.deploy.server.app import create_app
 from faprompt.deploy.server.desk import Desk
-from faprompt.deploy.server.guards import SECURITY
+from faprompt.deploy.server.guards import API, SECURITY
 from faprompt.deploy.server.limits import Limits
 from faprompt.errors import DataError
 
@@ -82,6 +82,20 @@ QUERIES = (
 )  # fmt: skip
 
 
+HEADERS = (
+    b"host", b"origin", b"sec-fetch-site", b"authorization", b"cookie", b"content-type",
+    b"content-length", b"transfer-encoding", b"range", b"if-range", b"if-none-match",
+    b"if-modified-since", b"x-forwarded-proto", b"accept-encoding", b"expect", b"upgrade",
+)  # fmt: skip
+ODD_HEADERS = (
+    b"[", b"//[::1", b"http://[", b"localhost:x", b"http://127.0.0.1", b"cross-site",
+    b"Bearer \xff",
+    b"faprompt_session=\xff", b'a="', b"chunked", b"gzip, chunked", b"bytes=-", b"bytes=0-0,2-,x",
+    b'multipart/form-data; boundary="', b"multipart/form-data; boundary=" + b"b" * 200,
+    b"application/json; charset=x", b"text/plain", b"100-continue", b"h2c", b"https",
+)  # fmt: skip
+
+
 def http_api(data: bytes, folder: Path) -> None:
     """One request; the answer is a right one, or an error of the form that all errors have."""
     global _server  # noqa: PLW0603 - opening a desk takes longer than a thousand requests
@@ -100,10 +114,13 @@ def http_api(data: bytes, folder: Path) -> None:
         lines.append(b"host: 127.0.0.1")
     if not names & {b"content-length", b"transfer-encoding"}:
         lines.append(b"content-length: %d" % len(body))
-    _check(*_server.ask(b"\r\n".join([first + b" HTTP/1.1", *lines, b"", body])))
+    path = first.partition(b" ")[2].decode("latin-1")
+    _check(path, *_server.ask(b"\r\n".join([first + b" HTTP/1.1", *lines, b"", body])))
 
 
-def _check(method: str, status: int, headers: dict[bytes, bytes], content: bytes) -> None:
+def _check(
+    path: str, method: str, status: int, headers: dict[bytes, bytes], content: bytes
+) -> None:
     """Raise an AssertionError where an answer is not as promised, a DataError where it refuses."""
     assert status < 500, content
     assert {name.encode() for name in SECURITY} <= headers.keys()
@@ -111,7 +128,7 @@ def _check(method: str, status: int, headers: dict[bytes, bytes], content: bytes
     told = json.loads(content) if kind == b"application/json" and content else None
     if status < 400:
         return
-    if method != "HEAD":
+    if method != "HEAD" and path.startswith(API):
         assert told is not None, content
         assert told["error"].keys() == {"status", "message", "input"}
         assert told["error"]["status"] == status
@@ -131,7 +148,10 @@ def mutate_http(data: bytes, rng: Random) -> bytes | None:
     first, *lines = head.split(b"\n")
     if kind == 4:
         first = rng.choice(SEEDS).partition(b"\n")[0]
-    elif kind < 7:
+    elif kind == 5:
+        texts = mutations.ODD_TEXTS if rng.randrange(2) else ODD_HEADERS
+        lines.append(rng.choice(HEADERS) + b": " + rng.choice(texts))
+    elif kind == 6:
         sign = b"&" if b"?" in first else b"?"
         first += sign + rng.choice(QUERIES) + b"=" + rng.choice(mutations.ODD_TEXTS)
     else:
