@@ -23,6 +23,18 @@ from typing import Any
 import mutations
 import numpy as np
 import torch
+from detection_targets import (
+    label_seeds,
+    labels,
+    polygon_seeds,
+    polygons,
+    prediction_seeds,
+    predictions,
+    region_rows,
+    region_seeds,
+    watch_log,
+    watch_seeds,
+)
 from http_target import SEEDS, http_api, mutate_http
 from mutations import Mutation
 from parquet_targets import (
@@ -563,6 +575,19 @@ TARGETS = {
         mutate=mutations.prefixed(dict.fromkeys((b"p", b"f"), mutations.of_json)),
     ),
     "http_api": Target(http_api, lambda: list(SEEDS), mutate=mutate_http),
+    "polygons": Target(polygons, polygon_seeds, mutate=mutations.of_json),
+    "labels": Target(labels, label_seeds, mutate=mutations.of_lines),
+    "predictions": Target(
+        predictions, prediction_seeds, max_bytes=65_536, mutate=mutations.of_json_lines
+    ),
+    "watch_log": Target(
+        watch_log,
+        watch_seeds,
+        mutate=mutations.prefixed(
+            dict.fromkeys((b"r", b"e"), mutations.of_json_lines) | {b"j": mutations.of_json}
+        ),
+    ),
+    "region_rows": Target(region_rows, region_seeds, mutate=mutations.of_json_lines),
     "station": Target(station, station_seeds, max_bytes=16_384, mutate=mutate_station),
 }
 

@@ -27,26 +27,29 @@ def station(data: bytes, folder: Path) -> None:
     assert Station.read(folder / "again.json") == found
 
 
+def fresh_station(**more: Any) -> Station:
+    """A station of 12 normal images."""
+    return Station(
+        product="nut", model_sha256="a" * 64, backbone="tiny", precision="fp32", input_size=256,
+        created="2026-01-02T03:04:05+00:00", false_alarms=0.1, review_rate=0.2,
+        normal=_scores(12), **more,
+    )  # fmt: skip
+
+
 def station_seeds() -> list[bytes]:
-    """Stations of 12 images: fresh, and recalibrated with all that one can hold."""
-
-    def scores(count: int, first: float = 0.0) -> tuple[Scored, ...]:
-        return tuple(
-            Scored(sha256=f"{i:064x}", image_score=first + i / 50, peak=i / 40)
-            for i in range(count)
-        )
-
-    head: dict[str, Any] = {
-        "product": "nut", "model_sha256": "a" * 64, "backbone": "tiny", "precision": "fp32",
-        "input_size": 256, "created": "2026-01-02T03:04:05+00:00", "false_alarms": 0.1,
-        "review_rate": 0.2, "normal": scores(12),
-    }  # fmt: skip
+    """Stations: fresh, and recalibrated with all that one can hold."""
     more: dict[str, Any] = {
-        "anomalous": scores(3, 0.6), "reviewed_normal": scores(2, 0.2),
-        "reviewed_anomalous": scores(1, 0.3), "confidence": 0.5, "settings": {"tiling": None},
+        "anomalous": _scores(3, 0.6), "reviewed_normal": _scores(2, 0.2),
+        "reviewed_anomalous": _scores(1, 0.3), "confidence": 0.5, "settings": {"tiling": None},
         "history": (Step(station_sha256="b" * 64, labels_sha256="c" * 64),),
     }  # fmt: skip
-    return [_text(Station(**head)), _text(Station(**head, **more)), b'{"format": "other"}']
+    return [_text(fresh_station()), _text(fresh_station(**more)), b'{"format": "other"}']
+
+
+def _scores(count: int, first: float = 0.0) -> tuple[Scored, ...]:
+    return tuple(
+        Scored(sha256=f"{i:064x}", image_score=first + i / 50, peak=i / 40) for i in range(count)
+    )
 
 
 def mutate_station(data: bytes, rng: Random) -> bytes | None:

@@ -137,11 +137,11 @@ class RegionFolder:
         if not path.is_file():
             return
         try:
-            with path.open(encoding="utf-8") as file:
+            with path.open(encoding="utf-8", errors="replace") as file:
                 for line in file:
                     try:
                         row = parse_json(line)
-                        _ = row["path"], row["mask"], row["regions"]
+                        _require_whole(row)
                     except (ValueError, KeyError, TypeError):
                         continue
                     yield row
@@ -175,6 +175,16 @@ def _write_list(file: TextIO, items: Iterator[Row]) -> None:
     for item in items:
         file.write(separator + json.dumps(item))
         separator = ",\n"
+
+
+def _require_whole(row: Row) -> None:
+    """Raise a ValueError, KeyError or TypeError where a row lacks what is written of it."""
+    if not (isinstance(row["path"], str) and isinstance(row["mask"], str)):
+        raise TypeError("path or mask")
+    _coco_image(row, 0)
+    for region in row["regions"]:
+        coco_region(region, 0, 0)
+        _ = -_line(row, 0, region)["peak"]
 
 
 def _line(row: Row, index: int, region: Row) -> Row:

@@ -116,10 +116,12 @@ def inputs_of(store: Store, plan: Plan, shard: int) -> list[Row]:
     name = _part_name(shard // plan.part_shards)
     with store.open(name) as file:
         try:
-            table = parquet.ParquetFile(file).read_row_group(shard % plan.part_shards)
+            group = parquet.ParquetFile(file).read_row_group(shard % plan.part_shards)
+            rows: list[Row] = group.to_pylist()
+            if len(rows) != plan.size(shard):
+                raise ValueError(f"{len(rows)} inputs in shard {shard}, not {plan.size(shard)}")
         except Exception as error:  # damaged files fail in many ways inside pyarrow
             raise OutputError(f"{store.where(name)}: damaged ({error})") from error
-    rows: list[Row] = table.to_pylist()
     return rows
 
 
