@@ -49,7 +49,9 @@ def parquet_rows(
                 raise DataError(f"{name}: has no column {(one_of or ['path'])[0]!r}, only {names}")
             for batch in table.iter_batches(columns=chosen):
                 yield from batch.to_pylist()
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+    except DataError:
+        raise
+    except Exception as error:  # damaged files fail in many ways inside pyarrow
         raise DataError(f"{name}: not a readable Parquet file ({error})") from error
 
 

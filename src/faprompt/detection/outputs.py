@@ -141,6 +141,8 @@ class PredictionFolder:
         for line in _text(path).split("\n"):
             try:
                 row = parse_json(line)
+                if not isinstance(row["path"], str):
+                    raise TypeError("path")
                 self.rows[row["path"]] = row | {"image_score": float(row["image_score"])}
             except (ValueError, KeyError, TypeError):
                 continue  # cut off when the run was killed: the image is done again

@@ -17,7 +17,7 @@ from PIL import Image
 
 from faprompt.detection.outputs import free_name, save_image
 from faprompt.detection.prediction import Prediction
-from faprompt.detection.region_tables import line_writer, region_lines, write_coco
+from faprompt.detection.region_tables import line_writer, region_lines, require_whole, write_coco
 from faprompt.detection.regions import Region, check_settings, find_regions, region_mask
 from faprompt.detection.rendering import outlined
 from faprompt.errors import ConfigError, OutputError
@@ -146,11 +146,11 @@ class RegionFolder:
         if not path.is_file():
             return
         try:
-            with path.open(encoding="utf-8") as file:
+            with path.open(encoding="utf-8", errors="replace") as file:
                 for line in file:
                     try:
                         row = parse_json(line)
-                        _ = row["path"], row["mask"], row["regions"]
+                        require_whole(row)
                     except (ValueError, KeyError, TypeError):
                         continue
                     yield row

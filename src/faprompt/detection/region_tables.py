@@ -17,6 +17,16 @@ CATEGORY = {"id": 1, "name": "anomaly", "supercategory": ""}
 Row = dict[str, Any]
 
 
+def require_whole(row: Row) -> None:
+    """Raise a ValueError, KeyError or TypeError where a row lacks what is written of it."""
+    if not (isinstance(row["path"], str) and isinstance(row["mask"], str)):
+        raise TypeError("path or mask")
+    _coco_image(row, 0)
+    for region in row["regions"]:
+        coco_region(region, 0, 0)
+        _ = -_line(row, 0, region)["peak"]
+
+
 def line_writer(file: TextIO) -> "csv.DictWriter[str]":
     """What writes lines of the table to a file, after its heading."""
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from faprompt.config import short
 from faprompt.data.parquet import parquet_rows
 from faprompt.detection.decision import Scored
 from faprompt.detection.station import REMEDY, Station
@@ -39,14 +40,21 @@ class Judged:
         """From a line of the run.
 
         Raises:
-            KeyError, TypeError, DataError: it lacks something.
+            KeyError, TypeError, DataError: it lacks something, or has it as another kind of value.
         """
+        optional = [row.get(name) for name in ("decision", "station_sha256", "map")]
+        texts = [row["path"], row["model_sha256"], *(t for t in optional if t is not None)]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"{short(texts)} are not all texts")
+        margin = row.get("margin") or 0.0
+        if not isinstance(margin, int | float):
+            raise TypeError(f"margin is {short(margin)}")
         return cls(
             path=row["path"],
             scored=Scored(sha256=row["sha256"], image_score=row["image_score"], peak=row["peak"]),
             model_sha256=row["model_sha256"],
             decision=row.get("decision"),
-            margin=row.get("margin") or 0.0,
+            margin=margin,
             station_sha256=row.get("station_sha256"),
             map=row.get("map"),
         )

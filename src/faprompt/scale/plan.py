@@ -81,7 +81,10 @@ def read_plan(store: Store) -> Plan | None:
     if not store.exists(RECORD):
         return None
     try:
-        return Plan(**parse_json(store.read(RECORD)))
+        plan = Plan(**parse_json(store.read(RECORD)))
+        if not all(isinstance(n, int) and n > 0 for n in (plan.inputs, plan.shard_size)):
+            raise ValueError(str(plan))
+        return plan
     except (ValueError, TypeError) as error:
         raise OutputError(f"{store.where(RECORD)}: damaged ({error}); remove the folder") from error
 
@@ -120,10 +123,12 @@ def inputs_of(store: Store, plan: Plan, shard: int) -> list[Row]:
     name = _part_name(shard // plan.part_shards)
     with store.open(name) as file:
         try:
-            table = parquet.ParquetFile(file).read_row_group(shard % plan.part_shards)
-        except (OSError, ValueError, IndexError) as error:
+            group = parquet.ParquetFile(file).read_row_group(shard % plan.part_shards)
+            rows: list[Row] = group.to_pylist()
+            if len(rows) != plan.size(shard):
+                raise ValueError(f"{len(rows)} inputs in shard {shard}, not {plan.size(shard)}")
+        except Exception as error:  # damaged files fail in many ways inside pyarrow
             raise OutputError(f"{store.where(name)}: damaged ({error})") from error
-    rows: list[Row] = table.to_pylist()
     return rows
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from faprompt.data.loading import map_ordered
 from faprompt.data.parquet import require_pyarrow
 from faprompt.errors import FAPromptError, OutputError
+from faprompt.files import parse_json
 from faprompt.scale.plan import Plan, Row, shard_name
 from faprompt.scale.region_column import region_type
 from faprompt.scale.store import Store
@@ -98,7 +99,14 @@ def read_shard(store: Store, shard: int, columns: Sequence[str] | None = None) -
     Raises:
         OutputError: it is missing or damaged.
     """
-    rows: list[Row] = _with_file(store, shard, lambda file: file.read(columns=columns).to_pylist())
+    rows: list[Row] = _with_file(store, shard, lambda file: _rows(file, columns))
+    return rows
+
+
+def _rows(file: Any, columns: Sequence[str] | None) -> list[Row]:
+    if missing := set(columns or ()) - set(file.schema_arrow.names):
+        raise ValueError(f"without the column {min(missing)!r}")
+    rows: list[Row] = file.read(columns=columns).to_pylist()
     return rows
 
 
@@ -115,7 +123,7 @@ def read_batches(
         try:
             for batch in require_pyarrow().ParquetFile(file).iter_batches(size, columns=columns):
                 yield batch.to_pylist()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # damaged files fail in many ways inside pyarrow
             raise _damaged(store, name, error) from error
 
 
@@ -135,15 +143,23 @@ def shard_facts(store: Store, plan: Plan, shard: int) -> dict[str, Any]:
     Raises:
         OutputError: it is missing, damaged, or has not the rows that the plan says.
     """
-    facts: dict[str, Any] = _with_file(
-        store, shard, lambda file: json.loads(file.schema_arrow.metadata[_FACTS])
-    )
+    facts: dict[str, Any] = _with_file(store, shard, _facts)
     if facts["rows"] != plan.size(shard):
         raise OutputError(
             f"{store.where(shard_name(shard))}: {facts['rows']} rows, the plan has "
             f"{plan.size(shard)}; remove the file and run the same command again"
         )
     return facts
+
+
+def _facts(file: Any) -> dict[str, Any]:
+    told = parse_json(file.schema_arrow.metadata[_FACTS])
+    return {
+        "rows": int(told["rows"]),
+        "errors": int(told["errors"]),
+        "seconds": float(told["seconds"]),
+        "top": [(str(path), float(score)) for path, score in told["top"]],
+    }
 
 
 def all_facts(
@@ -164,7 +180,7 @@ def _with_file(store: Store, shard: int, use: Any) -> Any:
     with store.open(name) as file:
         try:
             return use(parquet.ParquetFile(file))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # damaged files fail in many ways inside pyarrow
             raise _damaged(store, name, error) from error
 
 

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -206,7 +206,7 @@ class Doorkeeper:
         host = headers.get("host", "")
         # A page of elsewhere could make a browser ask: under a name of its own that leads here,
         # or by a form. Keys and the strict cookie stop that; without them this does.
-        if not self.keys.needed and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if not self.keys.needed and not is_loopback(_parts(f"//{host}").hostname or ""):
             text = "without a key only this machine is served; see --api-key-file"
             await refuse(send, Problem(403, text))
         elif scope["method"] not in {"GET", "HEAD"} and not _same_origin(headers, host):
@@ -239,4 +239,12 @@ def _same_origin(headers: Headers, host: str) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == host
+    return origin is None or (host != "" and _parts(origin).netloc == host)
+
+
+def _parts(address: str) -> SplitResult:
+    """An address taken apart; what is none has no parts."""
+    try:
+        return urlsplit(address)
+    except ValueError:  # of a bracket that is not closed
+        return urlsplit("")

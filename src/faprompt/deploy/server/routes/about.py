@@ -1,6 +1,7 @@
 """What the desk is: health, models, limits, figures, and who is logged in."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from faprompt import __version__
 from faprompt.deploy.server import schemas
@@ -8,6 +9,7 @@ from faprompt.deploy.server.desk import DeskHere
 from faprompt.deploy.server.keys import COOKIE, SESSION_SECONDS, Keys
 from faprompt.deploy.server.metrics import MEDIA_TYPE
 from faprompt.deploy.server.problems import FULL_DISK, Problem
+from faprompt.deploy.server.statuses import JSON_BODY, errors
 
 router = APIRouter(tags=["about"])
 metrics_router = APIRouter(tags=["about"])
@@ -59,7 +61,7 @@ def session(request: Request) -> schemas.SessionReply:
     return schemas.SessionReply(key_needed=keys.needed, logged_in=allowed)
 
 
-@router.post("/login", status_code=204)
+@router.post("/login", status_code=204, responses=errors(*JSON_BODY))
 def login(request: Request, given: schemas.Login) -> Response:
     """Give the key once for a session cookie, so that pictures can be shown; needs no key."""
     keys: Keys = request.app.state.keys
@@ -88,7 +90,7 @@ def logout(request: Request) -> Response:
     return answer
 
 
-@metrics_router.get("/metrics")
+@metrics_router.get("/metrics", response_class=PlainTextResponse)
 def metrics(desk: DeskHere) -> Response:
     """Figures in Prometheus's text format."""
     return Response(desk.metrics.text(), media_type=MEDIA_TYPE)

@@ -14,6 +14,7 @@ from faprompt.deploy.server.intake import json_image, measure
 from faprompt.deploy.server.problems import RETRY_SECONDS, Problem, too_busy
 from faprompt.deploy.server.replies import item_reply
 from faprompt.deploy.server.shares import client_of
+from faprompt.deploy.server.statuses import errors
 from faprompt.deploy.server.uploads import Arrived, Body
 from faprompt.deploy.server.worker import StoppingError
 from faprompt.errors import DataError
@@ -38,7 +39,7 @@ BODY = {
 }
 
 
-@router.post("/score", openapi_extra=BODY)
+@router.post("/score", openapi_extra=BODY, responses=errors(400, 404, 415, 422))
 async def score(request: Request, desk: DeskHere) -> schemas.Item:
     """Score one image and wait for the answer.
 
