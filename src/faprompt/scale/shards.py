@@ -159,6 +159,7 @@ def _facts(file: Any) -> dict[str, Any]:
         "errors": int(told["errors"]),
         "seconds": float(told["seconds"]),
         "top": [(str(path), float(score)) for path, score in told["top"]],
+        "decisions": {str(name): int(count) for name, count in told["decisions"].items()},
     }
 
 
