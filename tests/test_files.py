@@ -125,3 +125,9 @@ def test_sweeping_leaves_everything_but_our_half_files(tmp_path: Path) -> None:
     assert not left[1].exists()
     assert all(path.exists() for path in kept)
     sweep(tmp_path / "nowhere")
+
+
+def test_whole_numbers_that_no_float_holds_are_no_json() -> None:
+    assert parse_json("-1" + "0" * 300) == -(10**300)
+    with pytest.raises(ValueError, match="a number of 400 digits"):
+        parse_json('{"a": [1.5, ' + "1" * 400 + "]}")

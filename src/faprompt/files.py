@@ -20,6 +20,8 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 """Names that :func:`replacing` makes, by way of :func:`tempfile.mkstemp`."""
 
 
+MOST_DIGITS = 308
+"""Of a whole number in JSON: the largest float has one more."""
 _LONGEST_NAME = 255 - len("..12345678")
 """Bytes of a name that still fits into a temporary one."""
 
@@ -132,12 +134,19 @@ def parse_json(text: str | bytes) -> Any:
     """Read JSON, as :func:`json.loads`.
 
     Raises:
-        ValueError: it is not JSON, or nested too deeply to be read.
+        ValueError: it is not JSON, nested too deeply to be read, or has a whole number that no
+            float can hold: whoever computes with it would fail in a place of its own.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_whole)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -50,11 +50,36 @@ def test_endless_items_are_taken_a_few_ahead() -> None:
 
 
 def test_closing_early_ends_the_threads() -> None:
-    before = threading.active_count()
-    results = map_ordered(slow_square, range(1000), workers=3)
+    before = set(threading.enumerate())
+    called: list[int] = []
+    results = map_ordered(called.append, range(1000), workers=3)
     next(results)
     results.close()  # type: ignore[attr-defined]
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert len(called) < 10
+
+
+def test_the_garbage_collector_may_close_it_in_one_of_its_own_threads() -> None:
+    read, closed = threading.Event(), threading.Event()
+    faults: list[Exception] = []
+
+    def work(number: int) -> int:
+        if number == 1:
+            assert read.wait(60)
+            try:
+                results.close()  # type: ignore[attr-defined]
+            except RuntimeError as error:  # a thread cannot wait for its own end
+                faults.append(error)
+            closed.set()
+        return number
+
+    results = map_ordered(work, range(100), workers=1)
+    next(results)
+    read.set()
+    assert closed.wait(60)
+    assert not faults
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(-1, None), (2, 0)])

@@ -15,12 +15,39 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from math import prod
 from pathlib import Path
+from random import Random
+from typing import Any
 
+import mutations
 import numpy as np
 import torch
+from detection_targets import (
+    label_seeds,
+    labels,
+    polygon_seeds,
+    polygons,
+    prediction_seeds,
+    predictions,
+    region_rows,
+    region_seeds,
+    watch_log,
+    watch_seeds,
+)
+from http_target import SEEDS, http_api, mutate_http
+from mutations import Mutation
+from parquet_targets import (
+    manifest_parquet,
+    parquet_seeds,
+    parquet_table,
+    sharded_run,
+    sharded_seeds,
+    table_seeds,
+)
 from PIL import Image
 from safetensors.torch import save
+from station_target import mutate_station, station, station_seeds
 
 from faprompt.clip.hf_config import check_config
 from faprompt.clip.inspection import inspect_file
@@ -37,6 +64,7 @@ from faprompt.data.masks import read_mask
 from faprompt.data.samples import Dataset, Sample
 from faprompt.detection.outputs import PredictionFolder
 from faprompt.errors import FAPromptError
+from faprompt.files import parse_json
 from faprompt.method.checkpoint import HEADER_KEY, Header, build_network, read_checkpoint
 from faprompt.method.importing import import_released
 from faprompt.method.network import FAPrompt
@@ -74,8 +102,10 @@ class Target:
     run: Callable[[bytes, Path], object]
     """Hands the bytes to the reader; the folder is there for files, and may hold older ones."""
     seeds: Callable[[], list[bytes]]
-    """Inputs that are accepted, or nearly."""
+    """Inputs to begin with, one accepted and one refused among them."""
     max_bytes: int = 4096
+    mutate: Mutation | None = None
+    """Changes that keep the form of an input, made in turn with changes of any bytes."""
 
 
 @cache
@@ -231,24 +261,71 @@ def weight_seeds() -> list[bytes]:
     return [*found, archive(archive_pickle())]
 
 
+BITS = {
+    "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "U8": 8, "BOOL": 8, "F8_E4M3": 8,
+    "F8_E5M2": 8, "F4": 4,
+}  # fmt: skip
+MOST_NUMBERS = 65_536
+"""Bytes of numbers that are put behind a table of safetensors."""
+
+
 def safetensors_header(data: bytes, folder: Path) -> None:
-    """The table of a safetensors file, before numbers that are all zero."""
-    content = struct.pack("<Q", len(data)) + data + bytes(4096)
-    (folder / "h.safetensors").write_bytes(content)
+    """Length and table of a safetensors file, before as many zeros as the table speaks of."""
+    (folder / "h.safetensors").write_bytes(data + bytes(_claimed(data[8:])))
     try:
         load_weights(folder / "h.safetensors", SPEC)
     except FAPromptError:
         read_checkpoint(folder / "h.safetensors")
 
 
+def _claimed(table: bytes) -> int:
+    """Bytes of numbers that a table claims, within bounds."""
+    try:
+        entries = parse_json(table).values()
+        ends = [entry["data_offsets"][1] for entry in entries if "shape" in entry]
+        return int(min(max(0, *ends), MOST_NUMBERS))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
+        return 4096
+
+
 def safetensors_headers() -> list[bytes]:
-    """Tables of a backbone, of prompts, and of every type of number."""
-    whole = [save(flat_state()), *checkpoint_seeds()]
-    found = [content[8 : 8 + struct.unpack("<Q", content[:8])[0]] for content in whole]
-    for kind in ("F64", "F32", "F16", "BF16", "I64", "U8", "BOOL", "F8_E4M3", "F8_E5M2", "F4"):
-        table = {"visual.proj": {"dtype": kind, "shape": [8, 4], "data_offsets": [0, 4096]}}
-        found.append(json.dumps(table).encode())
+    """Of prompts, and of a backbone with one tensor of each type of number."""
+    found = [_head(content) for content in (save(flat_state()), *checkpoint_seeds())]
+    for kind in BITS:
+        table = json.loads(found[0][8:])
+        table["visual.proj"]["dtype"] = kind
+        found.append(_with_length(json.dumps(_laid_out(table)).encode()))
     return found
+
+
+def mutate_header(data: bytes, rng: Random) -> bytes | None:
+    """Change a table, mostly so that its tensors lie one behind the other in a whole file."""
+    new = mutations.of_safetensors(data, rng)
+    if new is None or rng.random() < 0.3:
+        return new
+    try:
+        return _with_length(json.dumps(_laid_out(json.loads(new[8:]))).encode())
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return new
+
+
+def _laid_out(table: dict[str, Any]) -> dict[str, Any]:
+    """The table with offsets that follow from types and shapes."""
+    end = 0
+    for entry in table.values():
+        if "shape" in entry:
+            start, end = end, end + prod(entry["shape"]) * BITS[entry["dtype"]] // 8
+            entry["data_offsets"] = [start, end]
+    return table
+
+
+def _head(content: bytes) -> bytes:
+    """Length and table of a whole file."""
+    return content[: 8 + struct.unpack("<Q", content[:8])[0]]
+
+
+def _with_length(table: bytes) -> bytes:
+    return struct.pack("<Q", len(table)) + table
 
 
 def archive(pickled: bytes) -> bytes:
@@ -342,7 +419,7 @@ def plan(data: bytes, folder: Path) -> None:
 
 
 def plan_seeds() -> list[bytes]:
-    """The shipped plans."""
+    """The shipped plans; one wants a variable that is not set."""
     os.environ.setdefault("FAPROMPT_DATA", "data")
     folder = files("faprompt.protocol").joinpath("plans")
     return [folder.joinpath(name).read_bytes() for name in ("small.yaml", "tiny.yaml")]
@@ -416,6 +493,7 @@ REALIAD = {
 }
 CONFIG = {"model_type": "clip", "projection_dim": 512, "text_config": {}, "vision_config": {}}
 TABLES = (
+    b"eimages/cell0002.png  1.0  mono\n",
     b"eimages/cell0001.png  0.333  mono\n",
     b"hid, hemorrhage\n0,1\n",
     b"d0001\n0001 1 0001.PNG 0 0001_label.PNG\n",
@@ -425,25 +503,93 @@ TABLES = (
 
 TARGETS = {
     "image": Target(image, image_seeds),
-    "manifest_csv": Target(manifest_csv, lambda: [ROWS, ROWS.replace(b",", b";")]),
-    "manifest_jsonl": Target(manifest_jsonl, lambda: [LINES, LINES * 2]),
-    "meta_json": Target(meta_json, lambda: [json.dumps(META).encode()]),
-    "realiad": Target(realiad, lambda: [json.dumps(REALIAD).encode()]),
-    "tables": Target(tables, lambda: list(TABLES)),
-    "checkpoint": Target(checkpoint, checkpoint_seeds, max_bytes=16_384),
-    "checkpoint_header": Target(checkpoint_header, lambda: [_header().to_json().encode()]),
-    "weights": Target(weights, weight_seeds, max_bytes=65_536),
-    "safetensors_header": Target(safetensors_header, safetensors_headers, max_bytes=8192),
-    "torchscript_pickle": Target(torchscript_pickle, lambda: [archive_pickle()]),
-    "torch_pickle": Target(torch_pickle, torch_pickles, max_bytes=8192),
-    "hf_config": Target(hf_config, lambda: [json.dumps(CONFIG).encode()]),
-    "toml": Target(toml, lambda: list(TOML)),
-    "recipe": Target(recipe, recipe_seeds),
-    "plan": Target(plan, plan_seeds),
-    "description": Target(description, description_seeds),
-    "run_records": Target(run_records, run_seeds),
+    "manifest_csv": Target(
+        manifest_csv,
+        lambda: [ROWS, ROWS.replace(b",", b";"), b"label\n0\n"],
+        mutate=mutations.of_lines,
+    ),
+    "manifest_jsonl": Target(
+        manifest_jsonl,
+        lambda: [LINES, LINES * 2, b'{"label": 0}'],
+        mutate=mutations.of_json_lines,
+    ),
+    "manifest_parquet": Target(manifest_parquet, parquet_seeds, max_bytes=8192),
+    "parquet_table": Target(parquet_table, table_seeds, max_bytes=256),
+    "meta_json": Target(
+        meta_json, lambda: [json.dumps(META).encode(), b"{}"], mutate=mutations.of_json
+    ),
+    "realiad": Target(
+        realiad, lambda: [json.dumps(REALIAD).encode(), b"{}"], mutate=mutations.of_json
+    ),
+    "tables": Target(
+        tables,
+        lambda: list(TABLES),
+        mutate=mutations.prefixed({bytes([first]): mutations.of_lines for first in b"ehdvx"}),
+    ),
+    "checkpoint": Target(
+        checkpoint,
+        lambda: [*checkpoint_seeds(), checkpoint_seeds()[0][:-1]],
+        max_bytes=16_384,
+        mutate=mutations.of_safetensors,
+    ),
+    "checkpoint_header": Target(
+        checkpoint_header,
+        lambda: [_header().to_json().encode(), b"{}"],
+        mutate=mutations.of_json,
+    ),
+    "weights": Target(
+        weights,
+        lambda: [*weight_seeds(), b"PK\x03\x04"],
+        max_bytes=65_536,
+        mutate=mutations.of_safetensors,
+    ),
+    "safetensors_header": Target(
+        safetensors_header, safetensors_headers, max_bytes=8192, mutate=mutate_header
+    ),
+    "torchscript_pickle": Target(
+        torchscript_pickle, lambda: [archive_pickle(), b"."], mutate=mutations.of_pickle
+    ),
+    "torch_pickle": Target(torch_pickle, lambda: [*torch_pickles(), b"\x80\x02."], max_bytes=8192),
+    "hf_config": Target(
+        hf_config, lambda: [json.dumps(CONFIG).encode(), b"[]"], mutate=mutations.of_json
+    ),
+    "toml": Target(toml, lambda: list(TOML), mutate=mutations.of_lines),
+    "recipe": Target(recipe, lambda: [*recipe_seeds(), b"x = 1"], mutate=mutations.of_lines),
+    "plan": Target(plan, plan_seeds, mutate=mutations.of_yaml),
+    "description": Target(
+        description, lambda: [*description_seeds(), b"{}"], mutate=mutations.of_json
+    ),
+    "run_records": Target(
+        run_records,
+        run_seeds,
+        mutate=mutations.prefixed(
+            dict.fromkeys((b"p", b"l"), mutations.of_json_lines)
+            | dict.fromkeys((b"c", b"t", b"r"), mutations.of_json)
+            | {b"s": mutations.of_safetensors}
+        ),
+    ),
+    "sharded_run": Target(
+        sharded_run,
+        sharded_seeds,
+        max_bytes=8192,
+        mutate=mutations.prefixed(dict.fromkeys((b"p", b"f"), mutations.of_json)),
+    ),
+    "http_api": Target(http_api, lambda: list(SEEDS), mutate=mutate_http),
+    "polygons": Target(polygons, polygon_seeds, mutate=mutations.of_json),
+    "labels": Target(labels, label_seeds, mutate=mutations.of_lines),
+    "predictions": Target(
+        predictions, prediction_seeds, max_bytes=65_536, mutate=mutations.of_json_lines
+    ),
+    "watch_log": Target(
+        watch_log,
+        watch_seeds,
+        mutate=mutations.prefixed(
+            dict.fromkeys((b"r", b"e"), mutations.of_json_lines) | {b"j": mutations.of_json}
+        ),
+    ),
+    "region_rows": Target(region_rows, region_seeds, mutate=mutations.of_json_lines),
+    "station": Target(station, station_seeds, max_bytes=16_384, mutate=mutate_station),
 }
-"""Readers of later rooms (stations, the server) join here."""
 
 
 class Finding(Exception):

@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE, until
+
 PROGRAM = (sys.executable, "-c", "from faprompt.cli.main import main; main()")
 HEAVY = ("torch", "cv2", "faprompt.cli.predict", "faprompt.training.run", "faprompt.deploy.export")
-PATIENCE = 300.0
-"""Seconds that a busy machine may take for a command."""
 COUNTED = -1
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.rmtree"}
 
@@ -48,10 +48,7 @@ def killed_when(
         stderr=subprocess.DEVNULL,
         env=_environment(),
     )
-    until = time.monotonic() + PATIENCE
-    while not begun() and process.poll() is None:
-        assert time.monotonic() < until, "the command never came that far"
-        time.sleep(0.005)
+    until(lambda: begun() or process.poll() is not None, "the command's beginning")
     time.sleep(wait)
     process.kill()
     code = process.wait(PATIENCE)

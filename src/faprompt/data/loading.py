@@ -76,6 +76,7 @@ def _in_threads(
     queue: deque[tuple[Item, Future[Result | FAPromptError]]] = deque()
     remaining = iter(items)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="faprompt-read")
+    closed_early = False
     try:
         for item in islice(remaining, ahead):
             queue.append((item, pool.submit(_attempt, function, item)))
@@ -85,5 +86,14 @@ def _in_threads(
             for following in islice(remaining, 1):
                 queue.append((following, pool.submit(_attempt, function, following)))
             yield item, result
-    finally:  # also when the generator is closed early
-        pool.shutdown(cancel_futures=True)
+    except GeneratorExit:
+        closed_early = True
+        raise
+    finally:
+        for _, future in queue:
+            future.cancel()
+        # The garbage collector may close a generator that nobody reads any more, in any thread
+        # (one of the pool's own, too) and while that one holds any lock: waiting for threads
+        # could then last for ever. A pool that is let go of ends its threads by itself.
+        if not closed_early:
+            pool.shutdown()

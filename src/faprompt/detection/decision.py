@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from faprompt.config import short
 from faprompt.errors import DataError
 
 Verdict = Literal["OK", "UNSURE", "NG"]
@@ -29,6 +30,8 @@ class Scored:
     """Largest value of the anomaly map."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sha256, str):
+            raise DataError(f"sha256 of an image is {short(self.sha256)}, not a text")
         for name in ("image_score", "peak"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):

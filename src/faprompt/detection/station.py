@@ -7,7 +7,7 @@ thresholds do not follow from its scores is told from one that was written by th
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -229,4 +229,6 @@ def _arguments(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in GROUPS:
         found[name] = tuple(Scored(**image) for image in found[name])
     found["history"] = tuple(Step(**step) for step in found["history"])
+    if not all(isinstance(value, str) for step in found["history"] for value in astuple(step)):
+        raise ValueError("history is not of checksums")
     return found

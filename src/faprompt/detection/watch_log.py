@@ -155,10 +155,17 @@ def _row(line: bytes) -> Iterator[Row]:
     """The row of a line, if it is one: the image of a damaged line is done again."""
     try:
         row = parse_json(line)
+        texts = [row["path"], *(row.get(name) for name in ("map", "kept", "source"))]
+        numbers = [row[name] for name in ("bytes", "modified_ns", "frame") if name in row]
         state_of_row(row)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return
-    yield row
+    if "frame" in row and "source" not in row:
+        return
+    if all(isinstance(text, str | None) for text in texts) and all(
+        isinstance(number, int) for number in numbers
+    ):
+        yield row
 
 
 def state_of_row(row: Mapping[str, Any]) -> State | None:

@@ -23,6 +23,8 @@ RECORD = "plan.json"
 PART_INPUTS = 262_144
 """Inputs per file of the plan: as many are in memory when it is written."""
 SHARD_FOLDER = "shards"
+PICTURES = ("maps", "masks")
+"""Folders with a folder per shard."""
 Row = dict[str, Any]
 
 
@@ -57,6 +59,11 @@ def shard_name(shard: int) -> str:
     return f"{SHARD_FOLDER}/{shard:08d}.parquet"
 
 
+def picture_name(kind: str, shard: int, index: int, form: str) -> str:
+    """Name of a picture of an input: its kind, its shard, its number, its format."""
+    return f"{kind}/{shard:08d}/{index:010d}.{form}"
+
+
 def _part_shards(shard_size: int) -> int:
     return max(1, PART_INPUTS // shard_size)
 
@@ -74,7 +81,10 @@ def read_plan(store: Store) -> Plan | None:
     if not store.exists(RECORD):
         return None
     try:
-        return Plan(**parse_json(store.read(RECORD)))
+        plan = Plan(**parse_json(store.read(RECORD)))
+        if not all(isinstance(n, int) and n > 0 for n in (plan.inputs, plan.shard_size)):
+            raise ValueError(str(plan))
+        return plan
     except (ValueError, TypeError) as error:
         raise OutputError(f"{store.where(RECORD)}: damaged ({error}); remove the folder") from error
 
@@ -113,10 +123,12 @@ def inputs_of(store: Store, plan: Plan, shard: int) -> list[Row]:
     name = _part_name(shard // plan.part_shards)
     with store.open(name) as file:
         try:
-            table = parquet.ParquetFile(file).read_row_group(shard % plan.part_shards)
-        except (OSError, ValueError, IndexError) as error:
+            group = parquet.ParquetFile(file).read_row_group(shard % plan.part_shards)
+            rows: list[Row] = group.to_pylist()
+            if len(rows) != plan.size(shard):
+                raise ValueError(f"{len(rows)} inputs in shard {shard}, not {plan.size(shard)}")
+        except Exception as error:  # damaged files fail in many ways inside pyarrow
             raise OutputError(f"{store.where(name)}: damaged ({error})") from error
-    rows: list[Row] = table.to_pylist()
     return rows
 
 

@@ -7,6 +7,7 @@ itself. The footer holds counts and the highest scores: telling of a run reads f
 import heapq
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 from faprompt.data.loading import map_ordered
 from faprompt.data.parquet import require_pyarrow
 from faprompt.errors import FAPromptError, OutputError
+from faprompt.files import parse_json
 from faprompt.scale.plan import Plan, Row, shard_name
+from faprompt.scale.region_column import region_type
 from faprompt.scale.store import Store
 
 TOP = 20
@@ -23,10 +26,11 @@ THREADS = 8
 """Footers read at once: of a store elsewhere each takes a round trip."""
 _FACTS = b"faprompt"
 _KINDS = {
-    "index": "int64", "path": "string", "image_score": "float64", "width": "int32",
-    "height": "int32", "milliseconds": "float64", "map": "string", "error": "string",
-    "label": "int8", "class": "string", "anomaly_map": "binary", "gt_mask": "binary",
+    "index": "int64", "image_score": "float64", "width": "int32", "height": "int32",
+    "milliseconds": "float64", "margin": "float64", "peak": "float64", "label": "int8",
+    "anomaly_map": "binary", "gt_mask": "binary",
 }  # fmt: skip
+"""Types of columns; all others but ``regions`` are texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def write_shard(
         seconds: What it took.
 
     Returns:
-        Its facts: ``rows``, ``errors``, ``seconds``, ``top``.
+        Its facts: ``rows``, ``errors``, ``seconds``, ``top``, ``decisions``.
 
     Raises:
         OutputError: it cannot be written.
@@ -71,8 +75,9 @@ def write_shard(
         "errors": sum(row.get("error") is not None for row in rows),
         "seconds": seconds,
         "top": [[row["path"], row["image_score"]] for row in top],
+        "decisions": Counter(row["decision"] for row in scored if row.get("decision")),
     }
-    fields = [(name, getattr(pyarrow, _KINDS[name])()) for name in form.columns]
+    fields = [(name, _kind(name)) for name in form.columns]
     schema = pyarrow.schema(fields, metadata={_FACTS: json.dumps(facts).encode()})
     table = pyarrow.table({n: [row.get(n) for row in rows] for n in form.columns}, schema=schema)
     buffer = io.BytesIO()
@@ -81,13 +86,27 @@ def write_shard(
     return facts
 
 
+def _kind(name: str) -> Any:
+    """The Parquet type of a column."""
+    import pyarrow
+
+    return region_type() if name == "regions" else getattr(pyarrow, _KINDS.get(name, "string"))()
+
+
 def read_shard(store: Store, shard: int, columns: Sequence[str] | None = None) -> list[Row]:
     """Rows of a shard, in the order of its inputs.
 
     Raises:
         OutputError: it is missing or damaged.
     """
-    rows: list[Row] = _with_file(store, shard, lambda file: file.read(columns=columns).to_pylist())
+    rows: list[Row] = _with_file(store, shard, lambda file: _rows(file, columns))
+    return rows
+
+
+def _rows(file: Any, columns: Sequence[str] | None) -> list[Row]:
+    if missing := set(columns or ()) - set(file.schema_arrow.names):
+        raise ValueError(f"without the column {min(missing)!r}")
+    rows: list[Row] = file.read(columns=columns).to_pylist()
     return rows
 
 
@@ -104,7 +123,7 @@ def read_batches(
         try:
             for batch in require_pyarrow().ParquetFile(file).iter_batches(size, columns=columns):
                 yield batch.to_pylist()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # damaged files fail in many ways inside pyarrow
             raise _damaged(store, name, error) from error
 
 
@@ -124,15 +143,24 @@ def shard_facts(store: Store, plan: Plan, shard: int) -> dict[str, Any]:
     Raises:
         OutputError: it is missing, damaged, or has not the rows that the plan says.
     """
-    facts: dict[str, Any] = _with_file(
-        store, shard, lambda file: json.loads(file.schema_arrow.metadata[_FACTS])
-    )
+    facts: dict[str, Any] = _with_file(store, shard, _facts)
     if facts["rows"] != plan.size(shard):
         raise OutputError(
             f"{store.where(shard_name(shard))}: {facts['rows']} rows, the plan has "
             f"{plan.size(shard)}; remove the file and run the same command again"
         )
     return facts
+
+
+def _facts(file: Any) -> dict[str, Any]:
+    told = parse_json(file.schema_arrow.metadata[_FACTS])
+    return {
+        "rows": int(told["rows"]),
+        "errors": int(told["errors"]),
+        "seconds": float(told["seconds"]),
+        "top": [(str(path), float(score)) for path, score in told["top"]],
+        "decisions": {str(name): int(count) for name, count in told["decisions"].items()},
+    }
 
 
 def all_facts(
@@ -153,7 +181,7 @@ def _with_file(store: Store, shard: int, use: Any) -> Any:
     with store.open(name) as file:
         try:
             return use(parquet.ParquetFile(file))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # damaged files fail in many ways inside pyarrow
             raise _damaged(store, name, error) from error
 
 

@@ -66,6 +66,8 @@ def _sample(file: Path, where: str, entry: Any) -> Sample:
             "0 or 1 and a path"
         )
     mask = entry.get("mask_path")
+    if not isinstance(mask or "", str):
+        raise DataError(f"{file}: {where} has mask_path {short(mask)}; needed is a path, or none")
     return Sample(
         image_path=resolve(file.parent, image),
         class_name=str(class_name),

@@ -16,7 +16,7 @@ from faprompt.deploy.server.guards import API, BodyGuard, Doorkeeper, Observer
 from faprompt.deploy.server.keys import Keys
 from faprompt.deploy.server.reference import reference_page
 from faprompt.deploy.server.routes import about, batches, items, score, stations
-from faprompt.deploy.server.schemas import ErrorReply
+from faprompt.deploy.server.statuses import EVERYWHERE, errors
 
 PAGE = Path(__file__).parent / "page"
 
@@ -44,7 +44,7 @@ def create_app(desk: Desk, *, key: str | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # those pages load scripts from another host
         redoc_url=None,
-        responses={"default": {"model": ErrorReply, "description": "What went wrong."}},
+        responses=errors(*EVERYWHERE),
         middleware=[
             Middleware(Observer, metrics=desk.metrics),
             Middleware(BodyGuard, limits=desk.limits),

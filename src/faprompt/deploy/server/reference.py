@@ -42,12 +42,16 @@ def _operation(path: str, method: str, operation: Document) -> str:
     rows = [_parameter(each) for each in operation.get("parameters", [])]
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         rows.append(_row(kind, "body", _kind(content.get("schema", {})), ""))
+    refused = []
     for status, reply in operation["responses"].items():
-        if status == "422":  # FastAPI's own shape of errors, which is not ours
+        if status >= "400":
+            refused.append(status)
             continue
         for kind, content in reply.get("content", {}).items():
-            word = f"answer {status}" if status != "default" else "error"
-            rows.append(_row(kind, word, _kind(content.get("schema", {})), ""))
+            rows.append(_row(kind, f"answer {status}", _kind(content.get("schema", {})), ""))
+    if refused:
+        kind = _kind({"$ref": "#/components/schemas/ErrorReply"})
+        rows.append(_row("application/json", "error", kind, ", ".join(sorted(refused))))
     return (
         f"<section>\n<h2><span>{method.upper()}</span> <code>{escape(path)}</code></h2>\n"
         f"<p>{escape(operation.get('description', ''))}</p>\n"

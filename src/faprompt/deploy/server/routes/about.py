@@ -1,13 +1,15 @@
 """What the desk is: health, models, limits, figures, and who is logged in."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from faprompt import __version__
 from faprompt.deploy.server import schemas
 from faprompt.deploy.server.desk import DeskHere
 from faprompt.deploy.server.keys import COOKIE, SESSION_SECONDS, Keys
 from faprompt.deploy.server.metrics import MEDIA_TYPE
-from faprompt.deploy.server.problems import Problem
+from faprompt.deploy.server.problems import FULL_DISK, Problem
+from faprompt.deploy.server.statuses import JSON_BODY, errors
 
 router = APIRouter(tags=["about"])
 metrics_router = APIRouter(tags=["about"])
@@ -18,6 +20,8 @@ def health(desk: DeskHere) -> schemas.Health:
     """Tell that the service works; needs no key."""
     if not desk.worker.alive:
         raise Problem(500, "the thread of the model has ended; start the service again")
+    if desk.worker.trouble is not None:
+        raise Problem(FULL_DISK, desk.worker.trouble)
     queue = schemas.Queue(waiting=len(desk.queue), limit=desk.queue.limit)
     return schemas.Health(
         status="ok", version=__version__, model=desk.model(None).name, queue=queue
@@ -57,7 +61,7 @@ def session(request: Request) -> schemas.SessionReply:
     return schemas.SessionReply(key_needed=keys.needed, logged_in=allowed)
 
 
-@router.post("/login", status_code=204)
+@router.post("/login", status_code=204, responses=errors(*JSON_BODY))
 def login(request: Request, given: schemas.Login) -> Response:
     """Give the key once for a session cookie, so that pictures can be shown; needs no key."""
     keys: Keys = request.app.state.keys
@@ -86,7 +90,7 @@ def logout(request: Request) -> Response:
     return answer
 
 
-@metrics_router.get("/metrics")
+@metrics_router.get("/metrics", response_class=PlainTextResponse)
 def metrics(desk: DeskHere) -> Response:
     """Figures in Prometheus's text format."""
     return Response(desk.metrics.text(), media_type=MEDIA_TYPE)

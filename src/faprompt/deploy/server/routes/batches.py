@@ -15,6 +15,7 @@ from faprompt.deploy.server.intake import measure
 from faprompt.deploy.server.names import download_name
 from faprompt.deploy.server.problems import RETRY_SECONDS, too_busy
 from faprompt.deploy.server.replies import batch_reply, item_reply
+from faprompt.deploy.server.statuses import JSON_BODY, errors
 from faprompt.deploy.server.uploads import Arrived, Body
 from faprompt.errors import FAPromptError
 
@@ -55,7 +56,7 @@ def list_batches(desk: DeskHere) -> schemas.BatchList:
     return schemas.BatchList(batches=[batch_reply(row) for row in desk.store.batches()])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=errors(404, *JSON_BODY))
 def make_batch(new: schemas.NewBatch, desk: DeskHere) -> schemas.Batch:
     """Make a batch, which images can then be sent to."""
     model = desk.model(new.model)
@@ -68,13 +69,13 @@ def make_batch(new: schemas.NewBatch, desk: DeskHere) -> schemas.Batch:
     return batch_reply(desk.batch(batch))
 
 
-@router.get("/{batch}")
+@router.get("/{batch}", responses=errors(404, 422))
 def get_batch(batch: str, desk: DeskHere) -> schemas.Batch:
     """Tell how far a batch is."""
     return batch_reply(desk.batch(batch))
 
 
-@router.patch("/{batch}")
+@router.patch("/{batch}", responses=errors(404, *JSON_BODY))
 def change_batch(batch: str, change: schemas.BatchChange, desk: DeskHere) -> schemas.Batch:
     """Rename a batch, or let its images be judged by another station."""
     row = desk.batch(batch)
@@ -86,7 +87,7 @@ def change_batch(batch: str, change: schemas.BatchChange, desk: DeskHere) -> sch
     return batch_reply(desk.batch(batch))
 
 
-@router.post("/{batch}/cancel")
+@router.post("/{batch}/cancel", responses=errors(404, 422))
 def cancel_batch(batch: str, desk: DeskHere) -> schemas.Batch:
     """Cancel the images that wait; those at the model are finished."""
     desk.batch(batch)
@@ -95,7 +96,7 @@ def cancel_batch(batch: str, desk: DeskHere) -> schemas.Batch:
     return batch_reply(desk.batch(batch))
 
 
-@router.delete("/{batch}", status_code=204)
+@router.delete("/{batch}", status_code=204, responses=errors(404, 422))
 def delete_batch(batch: str, desk: DeskHere) -> Response:
     """Delete a batch with its images and results."""
     desk.batch(batch)
@@ -104,7 +105,7 @@ def delete_batch(batch: str, desk: DeskHere) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{batch}/items")
+@router.get("/{batch}/items", responses=errors(404, 422))
 def list_items(
     batch: str, *, desk: DeskHere, after: After = 0, limit: Limit = 500, polygons: Polygons = False
 ) -> schemas.ItemChanges:
@@ -116,7 +117,7 @@ def list_items(
     return schemas.ItemChanges(change=change, items=items, more=len(rows) == limit)
 
 
-@router.put("/{batch}/labels")
+@router.put("/{batch}/labels", responses=errors(404, *JSON_BODY))
 def set_labels(batch: str, change: schemas.LabelsChange, desk: DeskHere) -> schemas.ItemList:
     """Keep what a person says of several images; items of other batches are left alone."""
     desk.batch(batch)
@@ -126,7 +127,12 @@ def set_labels(batch: str, change: schemas.LabelsChange, desk: DeskHere) -> sche
     return schemas.ItemList(items=[item_reply(row, polygons=False) for row in rows])
 
 
-@router.post("/{batch}/images", status_code=202, openapi_extra=MULTIPART)
+@router.post(
+    "/{batch}/images",
+    status_code=202,
+    openapi_extra=MULTIPART,
+    responses=errors(400, 404, 415, 422),
+)
 async def send_images(
     batch: str, *, request: Request, response: Response, desk: DeskHere, unique: Unique = False
 ) -> schemas.UploadReply:
@@ -169,7 +175,7 @@ def _take_in(
     return schemas.Accepted(id=item["id"], name=name, status=item["status"])
 
 
-@router.get("/{batch}/compare")
+@router.get("/{batch}/compare", responses=errors(404, 422))
 def compare(
     batch: str, desk: DeskHere, other: Annotated[str, Query(description="Id of a batch.")]
 ) -> schemas.Comparison:
@@ -179,7 +185,7 @@ def compare(
     return schemas.Comparison(batch=batch_reply(first), other=batch_reply(second), rows=rows)
 
 
-@router.get("/{batch}/export", response_class=Response, responses=EXPORTED)
+@router.get("/{batch}/export", response_class=Response, responses=EXPORTED | errors(404, 422))
 def export(batch: str, desk: DeskHere, form: Form) -> StreamingResponse:
     """Download a batch: csv, labels (for `faprompt review`), jsonl, coco, or one HTML page."""
     row, made = desk.batch(batch), EXPORTS[form]

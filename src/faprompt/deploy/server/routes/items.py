@@ -12,23 +12,27 @@ from faprompt.deploy.server.desk import Desk, DeskHere
 from faprompt.deploy.server.problems import Problem, not_found
 from faprompt.deploy.server.render import Picture, Size
 from faprompt.deploy.server.replies import item_reply
+from faprompt.deploy.server.statuses import JSON_BODY, errors
 
 router = APIRouter(prefix="/items", tags=["items"])
 
 FIXED = "private, max-age=31536000, immutable"
 """Pictures of a finished item never change."""
-IMAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/jpeg": {}}}}
+IMAGE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}, "image/jpeg": {}}},
+    **errors(404, 409, 422),
+}
 Wanted = Annotated[Size, Query(description="thumb: 256 pixels, view: for the screen, or full.")]
 Threshold = Annotated[float | None, Query(ge=0, le=1, description="Anomaly value of a pixel.")]
 
 
-@router.get("/{item}")
+@router.get("/{item}", responses=errors(404, 422))
 def get_item(item: str, desk: DeskHere) -> schemas.Item:
     """Tell everything of an item: scores, decision, and what they rest on."""
     return item_reply(desk.item(item))
 
 
-@router.put("/{item}/label")
+@router.put("/{item}/label", responses=errors(404, *JSON_BODY))
 def set_label(item: str, label: schemas.LabelChange, desk: DeskHere) -> schemas.Item:
     """Keep what a person says of an image."""
     row = desk.item(item)
@@ -36,7 +40,7 @@ def set_label(item: str, label: schemas.LabelChange, desk: DeskHere) -> schemas.
     return item_reply(desk.item(item))
 
 
-@router.delete("/{item}", status_code=204)
+@router.delete("/{item}", status_code=204, responses=errors(404, 422))
 def delete_item(item: str, desk: DeskHere) -> Response:
     """Delete an image and its result."""
     row = desk.item(item)

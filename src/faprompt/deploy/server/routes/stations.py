@@ -11,12 +11,16 @@ from faprompt.deploy.server.desk import Desk, DeskHere
 from faprompt.deploy.server.names import download_name
 from faprompt.deploy.server.problems import Problem
 from faprompt.deploy.server.stations import calibrated, scoring_settings, text_of
+from faprompt.deploy.server.statuses import JSON_BODY, errors
 from faprompt.detection.station import Station
 from faprompt.errors import ConfigError, DataError
 
 router = APIRouter(prefix="/stations", tags=["stations"])
 
-FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}}}}
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {}}},
+    **errors(404, 422),
+}
 
 
 @router.get("")
@@ -26,7 +30,7 @@ def list_stations(desk: DeskHere) -> schemas.StationList:
     return schemas.StationList(stations=found)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=errors(404, 409, *JSON_BODY))
 def make_station(new: schemas.NewStation, desk: DeskHere) -> schemas.Station:
     """Make a station from labelled images of one model.
 
@@ -45,7 +49,7 @@ def make_station(new: schemas.NewStation, desk: DeskHere) -> schemas.Station:
     return _reply(desk, desk.stations.add(station), station)
 
 
-@router.get("/{station}")
+@router.get("/{station}", responses=errors(404, 422))
 def get_station(station: str, desk: DeskHere) -> schemas.Station:
     """Tell everything of a station but the scores it was made from."""
     return _reply(desk, station, desk.station(station))
@@ -60,7 +64,7 @@ def station_file(station: str, desk: DeskHere) -> Response:
     return Response(text_of(found), media_type="application/json", headers=headers)
 
 
-@router.delete("/{station}", status_code=204)
+@router.delete("/{station}", status_code=204, responses=errors(404, 409, 422))
 def delete_station(station: str, desk: DeskHere) -> Response:
     """Delete a station that no decision rests on."""
     desk.station(station)
