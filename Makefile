@@ -26,14 +26,18 @@ demo: .venv/runtime
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
+# What carries a mark of its own; here a test that is skipped fails.
+MARKED := PYTHONPATH=tests/support OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no_skips
+
 # Chromium: the one that CHROMIUM names, or the one on the PATH; without any this fails.
 browser: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/browser
+	$(MARKED) -m browser tests/browser
 
-# Kills commands again and again, for minutes; a test that is skipped fails.
+# Kills commands again and again; longer, and elsewhere: make killloop KILLS=48 SEED=2
+KILLS ?= 8
+SEED ?= 1
 killloop: .venv/dev
-	PYTHONPATH=tests/support OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no_skips -m killloop \
-		tests/killloop
+	FAPROMPT_KILLS=$(KILLS) FAPROMPT_KILL_SEED=$(SEED) $(MARKED) -n 2 -m killloop tests/killloop
 
 # Every reader of what strangers hand over, guided by coverage: make fuzz SECONDS=120
 SECONDS ?= 60
@@ -41,10 +45,13 @@ fuzz: .venv/dev
 	$(INSTALL) -e '.[fuzz]'
 	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS)
 
-# What this machine would install, with the hashes of its index; see docs/reliability.md.
+# requirements.lock is what Linux on x86-64 with Python 3.11 installs from PyPI, with hashes; another
+# platform, or the CPU build of torch: make lock LOCK=here.lock. See docs/reliability.md.
+LOCK ?= requirements.lock
 lock: .venv/runtime
-	$(INSTALL) --dry-run --ignore-installed --report .venv/report.json .
-	$(BIN)/python .ci/lock.py .venv/report.json > requirements.lock
+	PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= $(INSTALL) --dry-run --ignore-installed \
+		--report .venv/report.json .
+	$(BIN)/python .ci/lock.py .venv/report.json > $(LOCK)
 
 .venv/ray: .venv/dev
 	$(INSTALL) -e '.[ray]'
@@ -52,14 +59,15 @@ lock: .venv/runtime
 
 # A real cluster of two nodes whose workers and drivers are killed; fails where Ray is missing.
 ray: .venv/ray
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ray tests/scale
+	$(MARKED) -m ray tests/scale
 
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.13
 
-check: lint test browser
+check: lint test browser killloop ray
 
 clean:
 	rm -rf .venv demo_out

@@ -22,8 +22,12 @@ def line(item: dict[str, Any]) -> str | None:
 def main() -> None:
     """Read the report, print the requirements."""
     report = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    here = report["environment"]
+    about = (
+        f"# {here['platform_system']} {here['platform_machine']}, Python {here['python_version']}"
+    )
     lines = sorted(filter(None, map(line, report["install"])), key=str.lower)
-    sys.stdout.write("".join(f"{text}\n" for text in lines))
+    sys.stdout.write("".join(f"{text}\n" for text in [f"{about}; made by `make lock`", *lines]))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ def _commit() -> str:
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """Options that every benchmark has."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument(
+        "--json", "--out", type=Path, metavar="FILE", help="write the figures there, too"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="measurements per figure")
     return parser
 
@@ -84,13 +86,18 @@ def report(title: str, rows: Sequence[Row], path: Path | None) -> None:
     """Print machine and table; write both as JSON where a path is given."""
     facts = machine()
     print(f"{title}\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
-    names = list(rows[0])
-    print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
-    for row in rows:
-        print("| " + " | ".join(_text(row.get(name)) for name in names) + " |")
+    print_table(rows)
     if path is not None:
         content = {"title": title, "machine": facts, "rows": list(rows)}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Print a table with every column that a row has."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    print("| " + " | ".join(names) + " |\n|" + "---|" * len(names))
+    for row in rows:
+        print("| " + " | ".join(_text(row.get(name)) for name in names) + " |", flush=True)
 
 
 def check(rows: Sequence[Row], column: str, limits: Mapping[str, float]) -> None:

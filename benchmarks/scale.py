@@ -19,13 +19,14 @@ import numpy as np
 from machine import arguments, report
 from PIL import Image
 
-from faprompt.data.images import decode_image
+from faprompt.data.images import open_image
 from faprompt.data.transforms import preprocess
 from faprompt.scale.engines import Engine, LocalEngine, RayEngine
 from faprompt.scale.model import describe
-from faprompt.scale.plan import write_plan
-from faprompt.scale.predicting import Predicting
+from faprompt.scale.plan import shard_name, write_plan
+from faprompt.scale.predicting import FORM, Predicting
 from faprompt.scale.run import do_pending, finish, open_run
+from faprompt.scale.shards import write_shard
 from faprompt.scale.sources import list_inputs
 from faprompt.scale.store import Store
 
@@ -82,10 +83,12 @@ def throughput(engine: Engine, images: Path, out: Path) -> dict[str, float]:
 def constants(out: Path, names: int) -> list[dict[str, Any]]:
     """What the cost model assumes of this code, measured."""
     photo = jpeg(PHOTO, seed=0)
+    out.mkdir()
+    (out / "photo.jpg").write_bytes(photo)
 
     def read() -> None:
         for _ in range(20):
-            image = decode_image(photo, "photo")
+            image = open_image(out / "photo.jpg")
             preprocess(image, size=518, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
     store = Store(out)
@@ -97,7 +100,40 @@ def constants(out: Path, names: int) -> list[dict[str, Any]]:
         {"constant": "processor s to decode and resize it", "value": seconds(read) / 20},
         {"constant": "names planned per processor second", "value": names / planned},
         {"constant": "bytes of the plan per name", "value": size / names},
+        *(
+            {
+                "constant": f"bytes per row in shards of {size}{', with decisions' * decided}",
+                "value": row_bytes(store, size, decided=decided),
+            }
+            for size in (512, 4096)
+            for decided in (False, True)
+        ),
     ]
+
+
+def row_bytes(store: Store, size: int, *, decided: bool) -> float:
+    """Bytes of a shard per row, whose scores, peaks and hashes are chance."""
+    random = np.random.default_rng(0)
+
+    def row(index: int) -> dict[str, Any]:
+        score, peak = (float(value) for value in random.random(2, dtype=np.float32))
+        verdict = {"decision": "NG" if score > 0.99 else "OK", "margin": abs(score - 0.99)}
+        return {
+            "index": index,
+            "path": f"s3://factory/line-7/2026-11-24/{index:09d}.jpg",
+            "image_score": score,
+            "width": PHOTO[0],
+            "height": PHOTO[1],
+            "milliseconds": round(random.normal(20, 1), 3),
+            "peak": peak,
+            "sha256": random.bytes(32).hex(),
+            "model_sha256": "a" * 64,
+            **(verdict | {"station_sha256": "b" * 64} if decided else {}),
+        }
+
+    rows = [row(index) for index in range(size)]
+    write_shard(store, 0, rows, form=FORM, seconds=1.0)
+    return len(store.read(shard_name(0))) / len(rows)
 
 
 def seconds(function: Callable[[], Any]) -> float:

@@ -16,7 +16,7 @@ TEXT_WIDTH, TEXT_BLOCKS, TEXT_POSITIONS = 768, 12, 10 * 12
 # Measured by this project on 2 cores (docs/performance.md, benchmarks/scale.py).
 CPU_SECONDS = 4.5  # one image, bf16, two cores
 DECODE_SECONDS = 0.019  # processor seconds to decode and resize a 1600x1200 JPEG to 518x518
-ROW_BYTES = 50  # of a row in a shard, without a heat map; 33 to 43 with random names
+ROW_BYTES = 85  # of a row with a decision in a shard of 512; in one of 4096 it is 66
 
 # ASSUMED.
 IMAGE_BYTES = 600_000  # a 1600x1200 JPEG of quality 85

@@ -1,10 +1,12 @@
 """A desk under load: throughput, latency, memory, and whether every image is answered once.
 
-Starts `faprompt serve` with the shipped model, asks it with 1, 8 and 64 clients at a time, then
-kills it with SIGKILL in the middle of uploads, starts it again and counts what came of them.
+Starts `faprompt serve` with the shipped model and asks it with 1, 8 and 64 clients at a time; then,
+as often, kills it with SIGKILL in the middle of uploads, starts it again and counts what came of
+them. With --json, a run that was ended goes on after the last round that it finished.
 Linux only (/proc is where the process's memory is read, by its own /metrics).
 """
 
+import argparse
 import hashlib
 import http.client
 import io
@@ -26,7 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from machine import arguments, report
+from machine import arguments, machine, report
 from PIL import Image
 
 from faprompt.data.images import MAX_PIXELS, open_image
@@ -43,6 +45,21 @@ CLIENTS = (1, 8, 64)
 SAMPLES = 20
 """Times that memory is read per round."""
 PATIENCE = 120.0
+"""Seconds without any progress after which something is taken as lost."""
+MOST_GROWTH = 1.1
+"""Of memory over a round, last over first."""
+
+
+class Clock:
+    """When to begin nothing more."""
+
+    def __init__(self, minutes: float = float("inf")) -> None:
+        self.end = time.monotonic() + 60 * minutes
+
+    def check(self) -> None:
+        """Raise TimeoutError once the time is up."""
+        if time.monotonic() > self.end:
+            raise TimeoutError("the time is up")
 
 
 def picture(number: int) -> bytes:
@@ -135,7 +152,9 @@ def together(clients: int, work: Callable[[], None]) -> None:
         raise errors[0]
 
 
-def scoring(url: str, *, clients: int, requests: int, first: int = 0) -> Round:
+def scoring(
+    url: str, *, clients: int, requests: int, first: int = 0, clock: Clock | None = None
+) -> Round:
     """Every client scores one image after the other until all requests are made."""
     seen, numbers, lock = Round(), iter(range(first, first + requests)), threading.Lock()
     every = max(1, requests // SAMPLES)
@@ -147,6 +166,8 @@ def scoring(url: str, *, clients: int, requests: int, first: int = 0) -> Round:
                 number = next(numbers, None)
             if number is None:
                 return
+            if clock is not None:
+                clock.check()
             content = picture(number)
             started = time.perf_counter()
             reply = client.json("POST", f"{API}/score", body(content, "file", f"{number}.png"))
@@ -196,8 +217,10 @@ def until_accepted(url: Callable[[], str], path: str, data: bytes) -> None:
 def tally(url: str, batch: str, images: int) -> dict[str, int]:
     """How many images are in a batch once, doubled, lost, or not done, after all were scored."""
     client = Client(url)
-    deadline = time.monotonic() + PATIENCE
-    while client.json("GET", f"{API}/batches/{batch}")["status"] == "running":
+    counts, deadline = None, 0.0
+    while (found := client.json("GET", f"{API}/batches/{batch}"))["status"] == "running":
+        if found["counts"] != counts:
+            counts, deadline = found["counts"], time.monotonic() + PATIENCE
         if time.monotonic() > deadline:
             raise TimeoutError("images still wait")
         time.sleep(0.1)
@@ -282,10 +305,10 @@ def new_batch(url: str) -> str:
     return str(Client(url).json("POST", f"{API}/batches", data, "application/json")["id"])
 
 
-def killed(folder: str, *, clients: int, images: int) -> dict[str, int]:
+def killed(folder: str, *, clients: int, images: int, stand_in: bool = False) -> dict[str, int]:
     """Upload, kill the service in the middle, start it again, and count."""
     now_at: list[str] = []
-    with desk(folder) as (url, process):
+    with desk(folder, stand_in=stand_in) as (url, process):
         now_at.append(url)
         batch = new_batch(url)
         sending = threading.Thread(
@@ -298,7 +321,7 @@ def killed(folder: str, *, clients: int, images: int) -> dict[str, int]:
             counts = Client(url).json("GET", f"{API}/batches/{batch}")["counts"]
         process.send_signal(signal.SIGKILL)
         process.wait()
-    with desk(folder) as (url, _):
+    with desk(folder, stand_in=stand_in) as (url, _):
         now_at.append(url)
         sending.join()
         return {"clients": clients, "killed after": sum(counts.values())} | tally(
@@ -306,36 +329,89 @@ def killed(folder: str, *, clients: int, images: int) -> dict[str, int]:
         )
 
 
+class Results:
+    """Figures so far, and in a file where one is named."""
+
+    def __init__(self, path: Path | None, settings: dict[str, Any]) -> None:
+        self.path = path
+        self.content: dict[str, Any] = {"settings": settings, "machine": machine()}
+        if path is not None and path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if any(found.get(name) != self.content[name] for name in self.content):
+                raise SystemExit(f"{path}: of other settings or another commit; remove it")
+            self.content = found
+
+    def rows(self, kind: str) -> list[dict[str, Any]]:
+        """What was found, a row per number of clients."""
+        rows: list[dict[str, Any]] = self.content.setdefault(kind, [])
+        return rows
+
+    def missing(self, kind: str) -> list[tuple[int, int]]:
+        """Numbers of clients that are still to do, each with its place in the list."""
+        done = {row["clients"] for row in self.rows(kind)}
+        return [(place, each) for place, each in enumerate(CLIENTS) if each not in done]
+
+    def add(self, kind: str, row: dict[str, Any]) -> None:
+        """Keep a row."""
+        self.rows(kind).append(row)
+        print(f"{kind}: {row}", flush=True)
+        if self.path is not None:
+            text = json.dumps(self.content, indent=1) + "\n"
+            self.path.write_text(text, encoding="utf-8")
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Rows that must not be."""
+        rounds, kills = self.rows("rounds"), self.rows("kills")
+        wrong = [row for row in rounds if row["wrong or lost"]]
+        grown = [row for row in rounds if row["last"] > MOST_GROWTH * row["memory MB, first"]]
+        lost = [row for row in kills if row["once"] != row["images"] or row["not done"]]
+        return wrong + grown + lost
+
+
+def measure(results: Results, options: argparse.Namespace) -> None:
+    """Every round that is missing, then every kill."""
+    clock, each = Clock(options.minutes), options.requests // len(CLIENTS)
+    with tempfile.TemporaryDirectory() as name:
+        if missing := results.missing("rounds"):
+            with desk(f"{name}/desk", stand_in=options.stand_in) as (url, _):
+                scoring(url, clients=8, requests=min(100, each), first=10**6)  # not counted
+                for place, clients in missing:
+                    last = place == len(CLIENTS) - 1
+                    count = options.requests - place * each if last else each
+                    made = scoring(
+                        url, clients=clients, requests=count, first=place * each, clock=clock
+                    )
+                    results.add("rounds", made.row(clients))
+        for place, clients in results.missing("kills"):
+            clock.check()
+            folder, images = f"{name}/{place}", options.images // len(CLIENTS)
+            row = killed(folder, clients=clients, images=images, stand_in=options.stand_in)
+            results.add("kills", row)
+
+
 def main() -> None:
-    """All rounds, then the kill; exits with 1 where an image was lost or doubled."""
+    """All rounds, then the kills; exits with 1 where an image was lost or doubled."""
     parser = arguments(__doc__)
-    parser.add_argument("--requests", type=int, default=9999, help="in all, over all rounds")
-    parser.add_argument("--images", type=int, default=600, help="uploaded around the kill")
+    parser.add_argument("--requests", type=int, default=10_000, help="in all, over all rounds")
+    parser.add_argument("--images", type=int, default=600, help="uploaded around the kills")
+    parser.add_argument("--minutes", type=float, default=60.0, help="begin nothing after that")
     parser.add_argument("--stand-in", action="store_true", help="a model that costs nothing")
     parser.add_argument("--serve", metavar="FOLDER", help="be the service with the stand-in")
     options = parser.parse_args()
-    rows = []
     if options.serve:
         serve_stand_in(options.serve)
         return
-    with (
-        tempfile.TemporaryDirectory() as name,
-        desk(f"{name}/desk", stand_in=options.stand_in) as (url, _),
-    ):
-        each = options.requests // len(CLIENTS)
-        scoring(url, clients=8, requests=min(100, each), first=10**6)  # not counted
-        for number, clients in enumerate(CLIENTS):
-            made = scoring(url, clients=clients, requests=each, first=number * each)
-            rows.append(made.row(clients))
-            print(rows[-1], flush=True)
+    names = ("requests", "images", "stand_in")
+    results = Results(options.json, {name: getattr(options, name) for name in names})
+    try:
+        measure(results, options)
+    except TimeoutError as error:
+        raise SystemExit(f"{error}; with --json the same command goes on") from None
     what = "a model that costs nothing" if options.stand_in else "tiny"
-    report(f"the desk under load, 64 x 64 pixels, {what}", rows, options.json)
-    with tempfile.TemporaryDirectory() as name:
-        after = killed(f"{name}/desk", clients=8, images=options.images)
-    print(f"after SIGKILL and a new start: {after}")
-    faults = sum(row["wrong or lost"] for row in rows)
-    if faults or after["once"] != options.images or after["not done"]:
-        raise SystemExit("images were lost, doubled or not scored")
+    report(f"the desk under load, 64 x 64 pixels, {what}", results.rows("rounds"), None)
+    report("after SIGKILL and a new start", results.rows("kills"), None)
+    if faults := results.faults():
+        raise SystemExit(f"lost, doubled, not scored, or memory grew: {faults}")
 
 
 if __name__ == "__main__":

@@ -53,21 +53,25 @@ def bare_calls(clip: Clip, prompts: int, dtype: torch.dtype) -> Callable[[], Non
     return run
 
 
-def measure(precision: str, repeats: int, *, compiled: bool) -> dict[str, Any]:
-    """One row of the table."""
+def stages(
+    precision: str, *, compiled: bool = False, device: str = "cpu"
+) -> tuple[Callable[[], None], ...]:
+    """What a step does: forward, losses, backward, optimiser; and the bare products."""
     torch.manual_seed(0)
     dtype = DTYPES[precision]
-    clip = small_image_tower().to(dtype)
-    network = FAPrompt(clip, MethodConfig())
+    with torch.device(device):
+        clip = small_image_tower().to(dtype)
+        network = FAPrompt(clip, MethodConfig())
+        width = clip.spec.embed_dim
+        image = torch.randn(BATCH, width).to(dtype)
+        patches = torch.randn(BATCH, PATCHES, width).to(dtype)
+        masks = (torch.rand(BATCH, SIDE, SIDE) > 0.9).float()
+        labels = torch.arange(BATCH) % 2
+        bare = bare_calls(clip, network.config.num_abnormality_prompts, dtype)
     network.learner.float()
     forward = torch.compile(network) if compiled else network
     optimiser = torch.optim.Adam(network.learner.parameters(), lr=1e-3, betas=(0.5, 0.999))
-    width = clip.spec.embed_dim
-    image = torch.randn(BATCH, width).to(dtype)
-    patches = torch.randn(BATCH, PATCHES, width).to(dtype)
-    masks = (torch.rand(BATCH, SIDE, SIDE) > 0.9).float()
-    known = torch.ones(BATCH, dtype=torch.bool)
-    targets = Targets(torch.arange(BATCH) % 2, masks, known)
+    targets = Targets(labels, masks, torch.ones(BATCH, dtype=torch.bool))
     kept: dict[str, Any] = {}
 
     def text() -> None:
@@ -80,12 +84,20 @@ def measure(precision: str, repeats: int, *, compiled: bool) -> dict[str, Any]:
         optimiser.zero_grad(set_to_none=True)
         kept["loss"].backward()
 
-    bare = bare_calls(clip, network.config.num_abnormality_prompts, dtype)
+    def update() -> None:
+        optimiser.step()
 
-    def stages() -> Sequence[float]:
-        return timed(text, losses, backward, optimiser.step, bare)
+    return text, losses, backward, update, bare
 
-    *parts, bare_ms = milliseconds(stages, repeats)
+
+def measure(precision: str, repeats: int, *, compiled: bool) -> dict[str, Any]:
+    """One row of the table."""
+    functions = stages(precision, compiled=compiled)
+
+    def once() -> Sequence[float]:
+        return timed(*functions)
+
+    *parts, bare_ms = milliseconds(once, repeats)
     names = ("forward ms", "losses ms", "backward ms", "optimiser ms")
     return {
         "precision": precision,

@@ -1,5 +1,6 @@
 """What an installation brings: little by default, and all of it pinned."""
 
+import re
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
@@ -77,3 +78,15 @@ def test_every_pin_is_one_exact_version() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line]
     assert all(line.startswith("#") or line.count("==") == 1 for line in lines)
     assert len(pinned()) == len([line for line in lines if not line.startswith("#")])
+
+
+def test_the_lock_is_in_step_with_the_pins() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()[1:]
+    wanted = re.compile(r"(?P<name>\S+)==(?P<version>\S+) --hash=sha256:[0-9a-f]{64}")
+    found = [match for match in map(wanted.fullmatch, lines) if match]
+    assert len(found) == len(lines)
+    locked = {name_of(Requirement(match["name"])): match["version"] for match in found}
+    unlike = {name: version for name, version in locked.items() if pinned().get(name) != version}
+    assert not unlike, f"in requirements.lock, not so in constraints.txt: {unlike}: make lock"
+    missing = closure(PROJECT["dependencies"]) - locked.keys()
+    assert not missing, f"not in requirements.lock: {sorted(missing)}: make lock"

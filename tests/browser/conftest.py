@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 from desks import GreyModel, served
-from pages import Opener, chromium, desk_at, example_files, opened, upload
+from pages import PATIENCE, Opener, chromium, desk_at, example_files, opened, upload
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from faprompt.deploy.server.models import load_model
-
-PATIENCE = 15_000
-"""Milliseconds after which something that must come on the page is taken as lost."""
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from desks import GreyModel, served, until
+from desks import GreyModel, served
 from pages import (
     EXAMPLES,
     Opener,
@@ -21,6 +21,7 @@ from pages import (
     upload,
     wait_scored,
 )
+from patience import until
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser

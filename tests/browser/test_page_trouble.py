@@ -155,10 +155,9 @@ def test_a_new_order_does_not_move_what_is_looked_at(open_page: Opener) -> None:
     page.evaluate("location.hash = '#/batch/many'")
     expect(page.locator(".card[aria-posinset='1']")).to_have_attribute("aria-setsize", str(MANY))
     page.evaluate("scrollTo(0, 20000)")
-    page.wait_for_timeout(200)
-    seen = page.evaluate(
-        "document.elementFromPoint(innerWidth / 2, innerHeight / 2).closest('.card').id"
-    )
+    seen = page.wait_for_function(
+        "document.elementFromPoint(innerWidth / 2, innerHeight / 2).closest('.card')?.id"
+    ).json_value()
     before = page.locator(f"#{seen}").bounding_box()
     page.evaluate(
         """async () => {
@@ -167,7 +166,7 @@ def test_a_new_order_does_not_move_what_is_looked_at(open_page: Opener) -> None:
             store.merge(rows.map((row, i) => ({ ...row, id: `new${i}`, image_score: 1 })));
         }"""
     )
-    page.wait_for_timeout(800)
+    expect(page.locator(f"#{seen}")).to_have_attribute("aria-setsize", str(MANY + 700))
     after = page.locator(f"#{seen}").bounding_box()
     assert before
     assert after

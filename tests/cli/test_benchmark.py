@@ -5,18 +5,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import PATIENCE, until
 from PIL import Image
 
 from faprompt.cli import main as cli
 
 PROGRAM = (sys.executable, "-c", "from faprompt.cli.main import main; main()")
-PATIENCE = 180.0  # seconds, on a busy machine
 PLAN = """
 backbone: tiny
 input_size: 64
@@ -71,11 +70,8 @@ def _started(*args: str) -> "subprocess.Popen[str]":
 
 
 def _wait(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, "it ended before it could be stopped"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: condition() or process.poll() is not None, "a run that got there")
+    assert condition(), "it ended before it could be stopped"
 
 
 def test_killed_twice_it_goes_on_to_tables_and_page(plan: Path) -> None:

@@ -132,7 +132,7 @@ def test_no_encoding_of_a_terminal_ends_a_command(encoding: str, tmp_path: Path)
     good, bad = nasty_folder(tmp_path / "in\u00e9")
     command = [*PROGRAM, "datasets", "check", "folder", str(tmp_path / "in\u00e9")]
     environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": ":".join(sys.path)}
-    found = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+    found = subprocess.run(command, capture_output=True, timeout=300, check=False, env=environment)
     text = found.stdout.decode()
     assert (found.returncode, found.stderr) == (1, b"")
     assert f"unreadable: {len(bad)}" in text

@@ -1,6 +1,7 @@
 """``--engine local``: the commands of many images, on random weights."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from served import served
 from typer.main import get_command
 from typer.testing import Result
 
-from faprompt.cli import evaluate, predict
+from faprompt.cli import evaluate
 from faprompt.cli.main import load_commands
 from faprompt.cli.scaled_options import OF_RAY, OF_SHARDS
 from faprompt.clip.compute import resolve
@@ -91,6 +92,28 @@ def test_figures_are_those_of_plain_evaluate(model: list[str], parts: Path, tmp_
     assert many == plain | {"classes": many["classes"], "mean": many["mean"]}
     for name, value in plain["mean"].items():
         assert many["mean"][name] == pytest.approx(value, abs=1e-4), name
+
+
+def test_figures_by_windows_are_those_of_plain_evaluate(
+    model: list[str], parts: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "parts" / "normal" / "a-broken.png"
+    shutil.copytree(parts, tmp_path / "parts")
+    broken.write_bytes(b"no image")
+    tiles = ("--data", tmp_path / "parts", "--tile", 24, "--whole", *model)
+    many = ("--engine", "local", "--out", tmp_path / "out", "--shard-size", 3)
+    told = []
+    for name, how in (("plain", ()), ("many", many)):
+        path = tmp_path / f"{name}.json"
+        assert run("evaluate", *tiles, *how, "--json", path).exit_code == 1
+        told.append(json.loads(path.read_text()))
+    assert told[0]["counts"] == told[1]["counts"]
+    assert list(told[1]["unreadable"]) == [str(broken)]
+    assert told[0]["tiling"] == told[1]["tiling"]
+    for name, value in told[0]["mean"].items():
+        assert told[1]["mean"][name] == pytest.approx(value, abs=1e-4), name
+    whole = run("evaluate", "--data", tmp_path / "parts", *many, *model)
+    assert "tiling was" in str(whole.exception)
 
 
 def test_a_manifest_elsewhere_is_evaluated(model: list[str], parts: Path, tmp_path: Path) -> None:
@@ -173,19 +196,17 @@ def told(result: Result) -> str:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["predict", "a.png", "--engine", "local", "--station", "s"], "--station does not go with"),
-        (["predict", "a.png", "--engine", "ray", "--regions"], "--regions does not go with"),
-        (["predict", "a.png", "--engine", "local", "--min-area", "0"], "--min-area does not go"),
-        (["predict", "a.png", "--engine", "ray", "--roi", "0,0 9,0 9,9"], "--roi does not go with"),
-        (["predict", "a.png", "--engine", "ray", "--ignore", "m.png"], "--ignore does not go with"),
-        (["predict", "a.png", "--engine", "ray", "--reference", "."], "--reference does not go"),
-        (["predict", "a.png", "--engine", "ray", "--tile", "auto"], "--tile does not go with"),
+        (["predict", "a.png", "--engine", "local", "--min-area", "4"], "--min-area needs --region"),
+        (["predict", "a.png", "--engine", "ray", "--whole"], "--whole needs --tile"),
+        (
+            ["predict", "a.png", "--engine", "ray", "--reference", ".", "--tile", "auto"],
+            "use one of them",
+        ),
         (["predict", "a.png", "--engine", "ray", "--map-format", "jpg"], "needs --maps"),
         (["predict", "a.png", "--engine", "local", "--actors", "2"], "--actors needs --engine ray"),
         (["predict", "a.png", "--shard-size", "512"], "--shard-size needs --engine"),
         (["predict", "a.png", "--retry-errors"], "--retry-errors needs --engine"),
         (["predict", "a.png", "--out", "s3://bucket/a"], "a URL needs --engine"),
-        (["evaluate", "--data", ".", "--engine", "ray", "--tile", "9"], "--tile does not go with"),
         (
             ["evaluate", "--data", ".", "--engine", "ray", "--reference", "."],
             "--reference does not",
@@ -205,7 +226,7 @@ def test_what_would_be_typed_in_vain_is_a_usage_error(
 
 
 @pytest.mark.parametrize(
-    ("name", "carried"), [("predict", predict.CARRIED), ("evaluate", evaluate.CARRIED)]
+    ("name", "carried"), [("predict", set[str]()), ("evaluate", evaluate.CARRIED)]
 )
 def test_what_an_engine_carries_are_parameters(name: str, carried: set[str]) -> None:
     command = get_command(load_commands()).commands[name]  # type: ignore[attr-defined]

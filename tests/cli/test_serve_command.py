@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from faprompt.cli.main import main
 
@@ -74,7 +75,7 @@ def test_a_whole_run_with_the_shipped_model(tmp_path: Path) -> None:
         assert asked(f"{url}api/v1/health")["model"] == "tiny"
         assert asked(f"{url}api/v1/models")["models"][0]["input_size"] == 256
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()
@@ -83,5 +84,5 @@ def test_a_whole_run_with_the_shipped_model(tmp_path: Path) -> None:
 
 
 def asked(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as reply:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as reply:
         return json.load(reply)

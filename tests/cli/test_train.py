@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from patience import PATIENCE, until
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -25,7 +25,6 @@ from faprompt.config import LossConfig, TrainingConfig
 FAST = ("--backbone", "tiny", "--input-size", "64", "--blur-sigma", "2", "--epochs", "2")
 SLOW = ("--epochs", "3", "--batch-size", "1")
 PROGRAM = (sys.executable, "-c", "from faprompt.cli.main import main; main()")
-PATIENCE = 120.0  # seconds, on a busy machine
 
 
 @pytest.fixture(autouse=True)
@@ -222,10 +221,7 @@ def _start(parts: Path, weights: Path, out: Path) -> "subprocess.Popen[bytes]":
 
 
 def _wait_for(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition() and process.poll() is None:
-        assert time.monotonic() < end, "the run did not get there"
-        time.sleep(0.002)
+    until(lambda: condition() or process.poll() is not None, "a run that got there")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills processes")
@@ -235,8 +231,7 @@ def test_a_run_killed_twice_ends_as_one_that_was_not(
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = _start(parts, weights, killed)
     _wait_for((killed / "resume.safetensors").exists, process)
-    time.sleep(0.3)  # within epoch 2
-    process.kill()
+    process.kill()  # within epoch 2
     assert process.wait(PATIENCE) == -signal.SIGKILL
     process = _start(parts, weights, killed)
     assert train("--out", str(whole), *SLOW).code == 0  # meanwhile

@@ -7,14 +7,14 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import watch_process
+from patience import PATIENCE, until
 from typer.testing import CliRunner, Result
 from watches import grey, render_video, tenths
 
@@ -22,7 +22,6 @@ from faprompt.cli import options
 from faprompt.cli.main import load_commands
 
 SOURCES = Path(__file__).parents[2] / "src"
-PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -42,13 +41,6 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def words(text: str) -> str:
     """Without the frame that usage errors come in."""
     return " ".join(re.sub(r"\x1b\[[\d;]*m|[^\w -]", " ", text).split())
-
-
-def until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -80,7 +72,8 @@ def test_a_signal_ends_it_with_a_summary_and_a_restart_goes_on(
     (inbox / "bad.png").write_bytes(b"no image")
     log = out / "predictions.jsonl"
     command = shlex.join([sys.executable, "-c", "import sys; sys.exit('no lamp')", "{path}"])
-    args = (inbox, "--station", station, "--out", out, "--poll", 0.05, "--on-ng", command)
+    hook = ("--on-ng", command, "--hook-timeout", PATIENCE)
+    args = (inbox, "--station", station, "--out", out, "--poll", 0.05, *hook)
     with watching(*args) as process:
         until(lambda: len(rows(log)) == 1, "the image that was there")
         grey(inbox / "ng.png", 0.9)
@@ -111,14 +104,16 @@ def test_the_image_at_hand_is_finished_first(tmp_path: Path, station: Path) -> N
     inbox, out = tmp_path / "in", tmp_path / "out"
     inbox.mkdir()
     grey(inbox / "ng.png", 0.9)
-    begun, done = tmp_path / "begun", tmp_path / "done"
-    code = f"import time, pathlib; pathlib.Path({str(begun)!r}).touch(); time.sleep(1); "
-    code += f"pathlib.Path({str(done)!r}).touch()"
-    command = shlex.join([sys.executable, "-c", code])
-    args = (inbox, "--station", station, "--out", out, "--poll", 0.05, "--on-ng", command)
+    begun, asked, done = (tmp_path / name for name in ("begun", "asked", "done"))
+    code = "import sys, pathlib, time; begun, asked, done = map(pathlib.Path, sys.argv[1:]); "
+    code += "begun.touch()\nwhile not asked.exists(): time.sleep(0.01)\ndone.touch()"
+    command = shlex.join([sys.executable, "-c", code, *map(str, (begun, asked, done))])
+    hook = ("--on-ng", command, "--hook-timeout", PATIENCE)
+    args = (inbox, "--station", station, "--out", out, "--poll", 0.05, *hook)
     with watching(*args) as process:
         until(begun.exists, "the command")
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl+C does: to all of the terminal
+        asked.touch()
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert done.exists()
@@ -143,14 +138,14 @@ def test_a_video_ends_the_command_with_a_summary(
     monkeypatch.setattr(options, "load_model", lambda *_, **__: watch_process.Loaded())
     source = render_video(tmp_path / "belt.avi", [20, 240, 20, 20, 240])
     out = tmp_path / "out"
+    before = signal.getsignal(signal.SIGINT)
     result = run("--source", source, "--station", station, "--out", out, "--every", 2)
     assert result.exit_code == 0, result.output
     assert re.search(rf"NG .*  {source} #5\n", result.stdout)
     assert "3 images in" in result.stdout
     assert "2 OK, 0 UNSURE, 1 NG\n" in result.stdout
     assert (out / "frames" / "belt-00000005.png").is_file()
-    before = signal.getsignal(signal.SIGINT)
-    assert before is signal.default_int_handler  # as it was
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_shipped_model_watches_a_video(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_ids_are_those_of_transformers(text: str, small: Tokenizer) -> None:
     ).input_ids
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(max_size=30))
 def test_any_text_has_the_ids_of_transformers(text: str) -> None:
     ours, theirs = _both()
@@ -104,7 +104,7 @@ def _both() -> list[Any]:
     return _PAIR
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(word=st.text("objectdamgx", min_size=1, max_size=12))
 def test_words_equal_a_naive_byte_pair_loop(word: str) -> None:
     assert _both()[0].ids(word) == naive_ids(word, MERGES)

@@ -122,7 +122,7 @@ def test_wrong_image_shapes_are_named(shape: tuple[int, ...]) -> None:
         clip_of("quick").encode_image(torch.zeros(shape))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(native=st.integers(1, 6), grid=st.integers(1, 9), seed=st.integers(0, 2**31))
 def test_resized_positions_keep_class_bounds_and_parameter(
     native: int, grid: int, seed: int

@@ -211,9 +211,7 @@ def good_files() -> dict[str, bytes]:
         return {name: (root / name).read_bytes() for name in names}
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["safetensors", "zip", "legacy", "archive"]),
     where=st.floats(0, 1, exclude_max=True),

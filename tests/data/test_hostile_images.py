@@ -67,7 +67,7 @@ def test_a_file_cut_off_anywhere_is_refused_by_name(kind: str) -> None:
         assert isinstance(found, str) or (found.size == (20, 12) and length > len(content) // 4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     kind=st.sampled_from(FORMATS),
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1),
@@ -82,7 +82,7 @@ def test_damaged_bytes_are_an_image_or_one_error(
     assert fine(attempt(bytes(content)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"P5 3 3 255\n", b"P1\n", b"GIF89a", b"BM"]))
 def test_any_bytes_are_an_image_or_one_error(content: bytes, start: bytes) -> None:
     assert fine(attempt(start + content))
@@ -165,7 +165,7 @@ def test_bombs_are_refused_in_little_memory(tmp_path: Path) -> None:
     command = [sys.executable, "-c", READER, str(tmp_path), str(ROOMY)]
     environment = {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
     found = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env=environment
+        command, capture_output=True, text=True, timeout=300, check=False, env=environment
     )
     assert found.returncode == 0, found.stderr
     said = dict(line.split(" ", 1) for line in found.stdout.splitlines())
@@ -199,7 +199,7 @@ def test_numbers_that_are_no_picture_are_refused(given: Any, text: str) -> None:
         to_image(given)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 5), max_size=5),
     st.sampled_from(["u1", "u2", ">u2", "i4", "f2", "f4", "f8", "?", "c8", "O", "S3", "M8[s]"]),

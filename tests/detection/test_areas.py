@@ -52,7 +52,7 @@ def test_interests_add_up_and_what_is_ignored_wins() -> None:
     assert np.array_equal(areas.counting((8, 5)), expected)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**31), height=st.integers(1, 12), width=st.integers(1, 12))
 def test_the_outline_of_a_region_given_as_area_is_the_region(
     seed: int, height: int, width: int
@@ -90,7 +90,7 @@ def test_a_mask_is_scaled_to_images_of_its_shape_alone(tmp_path: Path) -> None:
         areas.counting((300, 400))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     height=st.integers(1, 40),

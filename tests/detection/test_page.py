@@ -132,7 +132,7 @@ def test_figures_limits_and_texts_are_shown(page: Page) -> None:
     assert "1 good, 1 with a defect" in text
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(alphabet=st.sampled_from("<>&\"'/ab="), min_size=1).filter(str.strip))
 def test_whatever_a_file_is_called_it_stays_text(name: str) -> None:
     reader = Reader(render_page(named(name)))

@@ -39,7 +39,7 @@ def features(detector: Detector, *images: Image.Image) -> Tensor:
     return detector.patch_features(torch.stack([detector.read(image)[1] for image in images]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), patches=st.integers(1, 9), memory=st.integers(1, 9))
 def test_distances_by_a_loop_in_any_pieces(seed: int, patches: int, memory: int) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -62,7 +62,7 @@ def test_the_threshold_itself_is_in_and_exact() -> None:
     assert not find_regions(anomaly_map, float(np.nextafter(float(anomaly_map[0, 0]), 1)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**31),
     height=st.integers(1, 14),
@@ -89,7 +89,7 @@ def test_regions_are_scipy_s_and_outlines_enclose_them(
     assert [r.peak for r in found] == sorted((r.peak for r in found), reverse=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**31), threshold=st.sampled_from([0.3, 0.6]))
 def test_outlines_are_closed_and_never_touch_themselves(seed: int, threshold: float) -> None:
     for region in find_regions(values(seed, 7, 7), threshold):
@@ -164,7 +164,7 @@ def test_shares_are_weighted_by_the_region_s_pixels_in_each_patch() -> None:
     assert region.prompts[-1][0] == 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**31), height=st.integers(1, 20), width=st.integers(1, 20))
 def test_shares_equal_a_loop_over_pixels(seed: int, height: int, width: int) -> None:
     anomaly_map = values(seed, height, width)

@@ -1,18 +1,17 @@
 """Evaluation by windows: of the merged maps; as ever where an image is one window."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from faprompt.data.datasets import load_dataset
-from faprompt.data.samples import Sample
 from faprompt.detection.detector import Detector
 from faprompt.detection.evaluation import Settings, evaluate
 from faprompt.detection.look import Look
-from faprompt.detection.prediction import Reading
-from faprompt.detection.tiled_samples import look_at_samples
+from faprompt.detection.tiled_samples import scored_samples
 from faprompt.detection.tiling import Tiling
 from faprompt.errors import ConfigError
 
@@ -31,11 +30,9 @@ def test_figures_are_those_of_the_merged_maps(detector: Detector, folder: Path) 
     tiling = Tiling(tile=20)
     dataset = load_dataset(str(folder))
     [result] = evaluate(detector, dataset, Settings(tiling=tiling)).classes
-    reading = Reading(batch_size=3, workers=0, max_pixels=10**6, on_error=lambda *_: None)
     samples = dataset.of_class(result.name)
-    for looked, (path, label, score) in zip(
-        look_at_samples(detector, samples, reading, tiling), result.scores, strict=True
-    ):
+    scored = scored_samples(detector, samples, batch_size=3, workers=0, tiling=tiling)
+    for looked, (path, label, score) in zip(scored, result.scores, strict=True):
         expected = detector.predict(path, look=Look(tiling=tiling))
         assert looked.sample.label == label
         assert score == pytest.approx(expected.image_score, abs=1e-6)
@@ -62,7 +59,7 @@ def test_an_unreadable_mask_or_image_costs_no_other(detector: Detector, folder: 
 
 
 def test_what_cannot_look_by_windows_says_so(folder: Path) -> None:
-    reading = Reading(batch_size=1, workers=0, max_pixels=10**6, on_error=lambda *_: None)
-    samples: list[Sample] = []
+    blind: Any = object()
+    asked: dict[str, Any] = {"batch_size": 1, "workers": 0, "tiling": Tiling(tile=20)}
     with pytest.raises(ConfigError, match="object cannot look by windows; leave --tile away"):
-        list(look_at_samples(object(), samples, reading, Tiling(tile=20)))
+        list(scored_samples(blind, [], **asked))

@@ -1,6 +1,7 @@
 """Commands killed again and again: no half file under a final name, and the result of calm runs.
 
-Run by ``make killloop``; ``make test`` leaves it out, for it takes minutes.
+Run by ``make killloop``; ``make test`` leaves it out, for it takes minutes. FAPROMPT_KILLS tells
+how often a command dies, FAPROMPT_KILL_SEED chooses where.
 """
 
 import csv
@@ -8,12 +9,13 @@ import json
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from killing import killed_at, killed_by_the_clock, operations, places, whole
+from killing import killed_at, killed_when, operations, places, whole
 from PIL import Image
 from random_model import random_model
 from safetensors.torch import load_file
@@ -25,9 +27,21 @@ pytestmark = pytest.mark.killloop
 SEED = int(os.environ.get("FAPROMPT_KILL_SEED", "1"))
 PICTURES = 24
 DEVICE = ("--device", "cpu", "--precision", "fp32")
-CLOCK_KILLS = 4
-PLACES = 16
-"""File operations that a command dies before, one after the other."""
+KILLS = int(os.environ.get("FAPROMPT_KILLS", "8"))
+"""File operations that a command dies before, each in a run of its own: at least one for each kind
+of file."""
+AMID = max(2, KILLS // 4)
+"""Times that a process dies between operations, or within one; all in one folder."""
+WRITING = [
+    "open model.onnx",
+    "open model.json",
+    "os.chmod model.json",
+    "os.rename model.json",
+    "os.remove model.json",
+    "os.chmod model.onnx",
+]
+"""What an export does before it takes the place of an earlier one; it traces the model each time,
+so that it dies less often."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +72,15 @@ def temporary(folder: Path) -> list[str]:
     return [str(p.relative_to(folder)) for p in folder.rglob("*") if p.name.startswith(".")]
 
 
+def finished(folder: Path) -> list[Path]:
+    """Files that have their final names."""
+    return [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
+
+
+def holds(folder: Path, number: int) -> bool:
+    return len(finished(folder)) >= number
+
+
 def json_lines(path: Path) -> list[dict[str, Any]]:
     """Every line; the last one may be cut off, for lines are added one by one."""
     found = []
@@ -72,9 +95,7 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
 
 def check_final_files(folder: Path) -> None:
     """Every file that has its final name is whole."""
-    for path in folder.rglob("*"):
-        if not path.is_file() or path.name.startswith("."):
-            continue
+    for path in finished(folder):
         if path.suffix == ".png":
             with Image.open(path) as picture:
                 picture.load()
@@ -114,9 +135,9 @@ Command = Callable[[Path], tuple[object, ...]]
 Compare = Callable[[Path], None]
 
 
-def die_at_places(command: Command, root: Path, total: int, compare: Compare) -> None:
+def die_at_places(command: Command, root: Path, steps: list[str], compare: Compare) -> None:
     """Die once before each of many file operations, each time anew, and go on to the end."""
-    for number in places(total, PLACES, seed=SEED):
+    for number in places(steps, KILLS, seed=SEED):
         folder = root / f"place-{number}"
         folder.mkdir(parents=True)
         assert killed_at(number, *command(folder), root=folder, codes=(1,)), number
@@ -125,16 +146,19 @@ def die_at_places(command: Command, root: Path, total: int, compare: Compare) ->
         compare(folder)
 
 
-def die_by_the_clock(
-    command: Command, folder: Path, begun: Callable[[], bool], compare: Compare
-) -> None:
-    """Die several times in one folder, at any moment, and go on to the end."""
+def die_amid(command: Command, calm: Path, folder: Path, compare: Compare) -> None:
+    """Die several times in one folder, each time further on its way, and go on to the end."""
     rng = random.Random(SEED)
+    most = len(finished(calm)) - 3  # while the last files are still to come
     folder.mkdir()
     kills = 0
-    for _ in range(CLOCK_KILLS):
-        wait = rng.uniform(0, 0.6)
-        kills += killed_by_the_clock(*command(folder), begun=begun, wait=wait, codes=(1,))
+    for number in range(1, AMID + 1):
+        kills += killed_when(
+            partial(holds, folder, most * number // AMID),
+            *command(folder),
+            wait=rng.uniform(0, 0.05),
+            codes=(1,),
+        )
         check_final_files(folder)
     assert kills > 0
     whole(*command(folder), codes=(1,))
@@ -148,8 +172,8 @@ def test_predict(model: list[str], parts: Path, tmp_path: Path) -> None:
 
     calm = tmp_path / "calm"
     calm.mkdir()
-    total = operations(*command(calm), root=calm, codes=(1,))
-    assert total > 3 * PICTURES
+    steps = operations(*command(calm), root=calm, codes=(1,))
+    assert len(steps) > 3 * PICTURES
 
     def compare(folder: Path) -> None:
         check_final_files(folder)
@@ -157,9 +181,8 @@ def test_predict(model: list[str], parts: Path, tmp_path: Path) -> None:
         assert contents(folder) == contents(calm)
         assert not temporary(folder)
 
-    die_at_places(command, tmp_path / "places", total, compare)
-    clock = tmp_path / "clock"
-    die_by_the_clock(command, clock, (clock / "out" / "run.json").is_file, compare)
+    die_at_places(command, tmp_path / "places", steps, compare)
+    die_amid(command, calm, tmp_path / "amid", compare)
 
 
 def test_train_with_a_feature_cache(model: list[str], parts: Path, tmp_path: Path) -> None:
@@ -171,19 +194,18 @@ def test_train_with_a_feature_cache(model: list[str], parts: Path, tmp_path: Pat
 
     calm = tmp_path / "calm"
     calm.mkdir()
-    total = operations(*command(calm), root=calm, codes=(1,))
-    assert total > 2 * PICTURES
+    steps = operations(*command(calm), root=calm, codes=(1,))
+    assert len(steps) > 2 * PICTURES
 
     def compare(folder: Path) -> None:
         check_final_files(folder)
         assert contents(folder / "run") == contents(calm / "run")
         cached = contents(folder / "cache")  # half files there may be another run's, for an hour
-        finished = {n: c for n, c in cached.items() if not Path(n).name.startswith(".")}
-        assert finished == contents(calm / "cache")
+        whole_ones = {n: c for n, c in cached.items() if not Path(n).name.startswith(".")}
+        assert whole_ones == contents(calm / "cache")
 
-    die_at_places(command, tmp_path / "places", total, compare)
-    clock = tmp_path / "clock"
-    die_by_the_clock(command, clock, (clock / "cache").is_dir, compare)
+    die_at_places(command, tmp_path / "places", steps, compare)
+    die_amid(command, calm, tmp_path / "amid", compare)
 
 
 def test_export_over_an_earlier_export(model: list[str], parts: Path, tmp_path: Path) -> None:
@@ -195,28 +217,30 @@ def test_export_over_an_earlier_export(model: list[str], parts: Path, tmp_path: 
     calm, out = tmp_path / "calm", tmp_path / "out"
     whole(*command(calm))
     expected = Runtime.load(calm, threads=1).predict(picture)
+    hidden = tmp_path / ".out"  # what is written lies beside the result until it is whole
+    chance = random.Random(SEED)
 
-    def check(*, earlier: bool) -> None:
-        """The folder is a whole export (its checksums hold), or not there at all."""
-        if not out.exists():
-            aside = [p for p in tmp_path.glob(".out.old.*") if any(p.iterdir())]
-            assert aside or not earlier  # put back by the next start
-            return
+    def check() -> None:
+        """The folder is a whole export: its checksums hold."""
         found = Runtime.load(out, threads=1).predict(picture)
         assert found.image_score == pytest.approx(expected.image_score, abs=1e-6)
 
-    hidden = tmp_path / ".out"  # what is written lies beside the result until it is whole
-    killed_at(2, *command(out), root=hidden)
-    check(earlier=False)
+    assert killed_when(
+        lambda: any(tmp_path.glob(".out.new.*/model.onnx")),
+        *command(out),
+        wait=chance.uniform(0, 0.02),
+    )
+    assert not out.exists()
     whole(*command(out))
-    total = operations(*command(out), root=hidden)
-    for number in (*places(total, 2, seed=SEED), *range(total - 6, total + 1)):
-        killed_at(number, *command(out), root=hidden)
-        check(earlier=True)
-    wait = random.Random(SEED).uniform(0, 2)
-    killed_by_the_clock(*command(out), begun=lambda: bool([*tmp_path.glob(".out.*")]), wait=wait)
-    check(earlier=True)
+    check()
+    for place in chance.sample(WRITING, min(len(WRITING), AMID)):
+        assert killed_at(place, *command(out), root=hidden), place
+        check()
+    assert killed_at("os.rename out.new", *command(out), root=hidden)
+    assert not out.exists()  # aside, put back by the next start
+    assert killed_at("shutil.rmtree out.old", *command(out), root=hidden)
+    check()
     whole(*command(out))
-    check(earlier=True)
+    check()
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")]
     assert {p.name for p in out.iterdir()} == {p.name for p in calm.iterdir()}

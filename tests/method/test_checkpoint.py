@@ -272,7 +272,7 @@ def test_foreign_and_missing_files_say_what_they_are(tmp_path: Path) -> None:
             read_checkpoint(missing)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cut=st.floats(0, 0.999), flip=st.integers(0, 2**16), bit=st.integers(0, 7))
 def test_cut_and_flipped_files_load_or_are_refused(cut: float, flip: int, bit: int) -> None:
     """Never another exception. A flipped bit inside the numbers cannot be seen."""

@@ -86,7 +86,7 @@ def test_maxima_are_taken_among_what_counts(features: tuple[Tensor, Tensor]) -> 
         assert keep[i, scores.top_patches[i]].all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**31), count=st.integers(1, 12), patches=st.integers(1, 12))
 def test_the_prior_s_patches_by_a_loop(seed: int, count: int, patches: int) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -77,7 +77,7 @@ def test_prior_loss_counts_normal_images_only() -> None:
     assert prior_loss(prior, torch.tensor([0, 1, 0])) == (1 + 9) / 2 + 4 / 2
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**31), k=st.integers(2, 12), scale=st.floats(0.1, 100))
 def test_orthogonality_loss_is_bounded_and_scale_free(seed: int, k: int, scale: float) -> None:
     x = torch.randn(k, 16, generator=torch.Generator().manual_seed(seed))

@@ -37,7 +37,7 @@ def test_upsample_keeps_raster_order() -> None:
     assert_close(upsample(patches, 2)[0, 0], torch.tensor([[0.0, 1.0], [2.0, 3.0]]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), sigma=st.floats(0, 12))
 def test_maps_stay_in_the_range_of_their_patches(seed: int, sigma: float) -> None:
     values = torch.rand(1, 16, generator=torch.Generator().manual_seed(seed))

@@ -25,7 +25,7 @@ def flood(mask: np.ndarray) -> list[set[tuple[int, int]]]:
     return regions
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(arrays(np.bool_, st.tuples(st.integers(1, 8), st.integers(1, 8))))
 def test_every_region_weighs_one(mask: np.ndarray) -> None:
     weights, count = region_weights(mask)

@@ -103,7 +103,7 @@ def test_with_refinement_every_metric_is_within_the_tolerance(shape: Shape) -> N
     assert_within_limits(result, exact(pairs))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31),
     centre=st.sampled_from([0.0, 1e-3, 0.3, 0.5, 1.0, 40.0]),

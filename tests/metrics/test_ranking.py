@@ -19,7 +19,7 @@ def best_f1(labels: np.ndarray, scores: np.ndarray) -> float:
         return float(np.nanmax(2 * precision * recall / (precision + recall)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TIED_SCORES.filter(lambda items: len({label for _, label in items}) == 2))
 def test_agrees_with_scikit_learn_with_and_without_ties(items: list[tuple[int, int]]) -> None:
     scores, labels = np.array(items).T

@@ -12,6 +12,7 @@ from faprompt.pretrain.kinds import DEFECT_KINDS, SCENE_KINDS
 from faprompt.pretrain.vocabulary import MAX_TOKENS, SPECIAL, build_tokenizer
 
 TINY = get_spec("tiny")
+PLACES = [f"{line} {column}" for line in captions.LINES for column in captions.COLUMNS]
 
 
 @pytest.mark.parametrize("word", ["damaged", "object", "."])
@@ -47,7 +48,7 @@ def test_every_sentence_fits_the_context_and_has_no_unknown_word(seed: int) -> N
     texts = [
         *captions.state_pair(random),
         captions.normal_caption(scene, random),
-        captions.abnormal_caption(scene, defect, torch.eye(8), random),
+        captions.abnormal_caption(scene, defect, random.choice(PLACES), random),
     ]
     tokens = tokenizer.encode(texts, TINY.context_length)  # raises where it does not fit
     assert not (tokens == SPECIAL.index("<|unknown|>")).any()
@@ -62,14 +63,17 @@ def test_normal_and_abnormal_sentences_use_different_states(seed: int) -> None:
     assert {w.strip(".") for w in abnormal.split()} & set(captions.ABNORMAL_STATES)
 
 
-@pytest.mark.parametrize(
-    ("line", "column", "words"),
-    [(0, 0, "top left"), (4, 4, "middle centre"), (8, 0, "bottom left"), (4, 8, "middle right")],
-)
-def test_places(line: int, column: int, words: str) -> None:
-    mask = torch.zeros(9, 9)
-    mask[line, column] = 1
-    assert captions.place_of(mask) == words
+def test_places_of_masks_and_none_of_an_empty_one() -> None:
+    masks = torch.zeros(5, 9, 9)
+    for mask, (line, column) in zip(masks, [(0, 0), (4, 4), (8, 0), (4, 8)], strict=False):
+        mask[line, column] = 1
+    assert captions.places_of(masks) == [
+        "top left",
+        "middle centre",
+        "bottom left",
+        "middle right",
+        "",
+    ]
 
 
 def test_articles() -> None:

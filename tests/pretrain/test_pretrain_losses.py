@@ -16,7 +16,7 @@ def random_features(seed: int, *shape: int) -> Tensor:
 
 
 @given(seed=st.integers(0, 2**31))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_sigmoid_of_the_logits_is_the_methods_softmax(seed: int) -> None:
     patches, normal = random_features(seed, 2, 5, 8), random_features(seed + 1, 2, 8)
     abnormal = random_features(seed + 2, 2, 8)

@@ -15,12 +15,13 @@ from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, TowerSize, get_spec
 from faprompt.clip.tokenizer import load_tokenizer
 from faprompt.errors import ConfigError, DataError, FAPromptError, OutputError, TrainingError
-from faprompt.pretrain.batches import BatchMaker
+from faprompt.pretrain.batches import BatchMaker, normalised
 from faprompt.pretrain.objective import loss_terms
 from faprompt.pretrain.recipe import Recipe, Stage
 from faprompt.pretrain.renderer import Renderer
+from faprompt.pretrain.running import Pace, pretrain
 from faprompt.pretrain.shipping import export_sources, export_weights
-from faprompt.pretrain.trainer import Pace, Pretraining, pretrain
+from faprompt.pretrain.trainer import Pretraining
 
 MICRO_SPEC = replace(
     get_spec("tiny"),
@@ -123,14 +124,25 @@ def test_a_run_is_not_overwritten_and_settings_are_compared(tmp_path: Path) -> N
         pretrain(other, tmp_path, pace(1), resume=True)
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_remedy() -> None:
+def test_three_steps_in_a_row_that_are_not_finite_stop_with_the_remedy() -> None:
     run = micro_run()
     with torch.no_grad():
         run.clip.visual.proj.fill_(torch.nan)
+    assert run.step()["left_out"] == run.step()["left_out"] == 1
     with pytest.raises(
-        TrainingError, match=r"step 0: the loss is not finite .*nan.* Lower learning_rate"
+        TrainingError, match=r"step 2: the loss or a gradient is not finite.*Lower learning_rate"
     ):
         run.step()
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone() -> None:
+    run = micro_run()
+    before = [value.clone() for value in run.clip.parameters()]
+    _, gradients = run._part(0)
+    assert not run._learn([gradients[0] * torch.inf, *gradients[1:]])
+    assert all(map(torch.equal, run.clip.parameters(), before))
+    assert run._learn(gradients)
+    assert not all(map(torch.equal, run.clip.parameters(), before))
 
 
 def test_exported_weights_are_the_average_in_half_precision(tmp_path: Path) -> None:
@@ -193,3 +205,27 @@ def test_a_place_that_is_a_file_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "run").touch()
     with pytest.raises(OutputError, match="run: cannot be made"):
         pretrain(micro_run(), tmp_path / "run", pace(1))
+
+
+def test_a_block_of_steps_shares_its_drawing_and_shuffles_it() -> None:
+    run = micro_run(replace(MICRO, scenes=4, scenes_per_kind=4, block=2))
+    batches = [run.maker.make(step, part) for step in (0, 1) for part in (0, 1)]
+    drawn = run.maker.renderer.render(
+        MICRO.seed * 1_000_000_007, 8, MICRO.stages[0].size, per_kind=4
+    )
+    seen = torch.cat([batch.images[:2] for batch in batches])  # the damaged ones come first
+    wanted = normalised(drawn.damaged, run.spec)
+    pairs = (seen[:, None] == wanted[None]).flatten(2).all(dim=2)  # (8, 8)
+    assert torch.equal(pairs.sum(dim=0), torch.ones(8, dtype=torch.int64))
+    assert torch.equal(pairs.sum(dim=1), torch.ones(8, dtype=torch.int64))
+    assert not torch.equal(pairs, torch.eye(8, dtype=torch.bool))
+
+
+def test_a_run_of_blocks_resumed_within_one_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    recipe = replace(MICRO, block=3)
+    whole, first, second = (micro_run(recipe) for _ in range(3))
+    pretrain(whole, tmp_path / "whole", pace(4))
+    pretrain(first, tmp_path / "parts", pace(2))
+    pretrain(second, tmp_path / "parts", pace(4), resume=True)
+    for name, value in whole.average.items():
+        assert torch.equal(second.average[name], value), name

@@ -36,7 +36,7 @@ def test_same_seed_same_pictures_other_seed_other_pictures() -> None:
     assert not torch.equal(first.damaged, other.damaged)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**40), split=st.sampled_from(["train", "heldout", "example"]))
 def test_twins_differ_inside_the_grown_mask_only(seed: int, split: str) -> None:
     rendered = Renderer(split).render(seed, 4, SIZE)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ def test_twins_differ_inside_the_grown_mask_only(seed: int, split: str) -> None:
     assert float((change * (1 - grown)).max()) == 0
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**40))
 def test_pictures_are_stored_values_and_masks_are_binary(seed: int) -> None:
     rendered = Renderer("train").render(seed, 3, SIZE)

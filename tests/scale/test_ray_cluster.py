@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import two_nodes
 from completeness import assert_complete, rows_of
 from many_images import draw_images, whole_run
+from PIL import Image
 from random_model import noisy_parts, random_model, run
 from served import served
 
@@ -36,6 +38,7 @@ from faprompt.scale.engines import RayEngine
 inputs, out, address = sys.argv[1:]
 whole_run([inputs], out, RayEngine(address=address, actors=2), seconds=0.05, workers=1)
 """
+DRIVER_KILLS = 8
 
 
 def workers(folder: Path) -> Iterator[int]:
@@ -101,13 +104,13 @@ def test_drivers_killed_at_random(cluster: Any, tmp_path: Path) -> None:
     chance, counts = random.Random(5), []
     command = [sys.executable, "-c", DRIVER, str(tmp_path / "in"), str(tmp_path / "out")]
     shards = Store(tmp_path / "out")
-    for _ in range(20):
+    for number in range(DRIVER_KILLS + 1):
         before = len(shards.names("shards"))
         process = subprocess.Popen([*command, cluster.address], stderr=subprocess.DEVNULL)
         while process.poll() is None and len(shards.names("shards")) == before:
             time.sleep(0.05)  # until it works
         try:
-            process.wait(chance.uniform(0.0, 0.6))
+            process.wait(chance.uniform(0.0, 0.6) if number < DRIVER_KILLS else None)
         except subprocess.TimeoutExpired:
             process.kill()
         if process.wait() == 0:
@@ -210,6 +213,52 @@ def test_commands_say_the_same_on_a_cluster(cluster: Any, tmp_path: Path) -> Non
     assert len(outs["local"][0]) == 15
     assert len(outs["local"][2]) == 10
     assert outs["ray"] == outs["local"]
+
+
+def test_options_say_the_same_on_a_cluster(cluster: Any, tmp_path: Path) -> None:
+    """What is read from files here is sent to the workers: a station, a mask; not the references,
+    which all of them read."""
+    parts = noisy_parts(tmp_path / "parts", each=4)
+    (tmp_path / "model").mkdir()
+    model = [*random_model(tmp_path / "model"), "--precision", "fp32", "--device", "cpu"]
+    mask = np.zeros((40, 30), np.uint8)
+    mask[:25, :20] = 255
+    Image.fromarray(mask).save(tmp_path / "roi.png")
+    areas, station = ("--roi", tmp_path / "roi.png"), ("--station", tmp_path / "s.json")
+    calibrated = run(
+        "calibrate", "--normal", parts / "normal", "--out", station[1], "--false-alarms", 0.25,
+        *areas, *model,
+    )  # fmt: skip
+    assert calibrated.exit_code == 0, calibrated.output
+    regions = ("--regions", "--pixel-threshold", 0.45, "--maps")
+    kinds = {
+        "station": (*areas, *station, *regions),
+        "reference": ("--reference", parts / "normal"),
+        "tile": ("--tile", 24, "--whole"),
+    }
+    ray = ("--ray-address", cluster.address, "--actors", 2)
+    for name, options in kinds.items():
+        for engine, how in (("local", ()), ("ray", ray)):
+            out = tmp_path / engine / name
+            command = ("predict", parts, "--out", out, "--engine", engine, "--shard-size", 4)
+            done = run(*command, *how, *options, *model)
+            assert done.exit_code == 0, done.output
+        places = [tmp_path / engine / name for engine in ("local", "ray")]
+        rows = [[row | {"milliseconds": 0} for row in rows_of(place)] for place in places]
+        assert rows[0] == rows[1]
+        assert len(rows[0]) == 12
+        files = [
+            {p.relative_to(place): p.read_bytes() for p in place.rglob("*") if is_result(p)}
+            for place in places
+        ]
+        assert files[0] == files[1]
+        assert len(files[0]) == (1 + 2 + 2 * 12 if name == "station" else 1)
+
+
+def is_result(path: Path) -> bool:
+    """Whether it is a picture or a file that is made of all shards and tells no times."""
+    pictures = path.suffix in {".png", ".jpg"}
+    return pictures or path.name in {"errors.jsonl", "regions.csv", "regions.coco.json"}
 
 
 def test_images_are_read_over_http_by_workers(cluster: Any, tmp_path: Path) -> None:

@@ -5,13 +5,17 @@ import multiprocessing
 import os
 import random
 import signal
-import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from completeness import assert_complete, rows_of
 from many_images import BAD, draw_images, grey, plan_of, recipe_of, whole_run
+from patience import until
+from PIL import Image
 
+from faprompt.detection.region_files import RegionSettings
 from faprompt.errors import ConfigError, DataError, OutputError
 from faprompt.scale import plan as plans
 from faprompt.scale.engines import LocalEngine
@@ -90,12 +94,18 @@ def test_killed_again_and_again_it_ends_with_every_input_once(tmp_path: Path) ->
     paths = draw_images(tmp_path / "in", 120)
     chance, context = random.Random(7), multiprocessing.get_context("fork")
     kills, counts = 0, []
+
+    def shards() -> int:
+        return len(Store(tmp_path / "out").names("shards"))
+
     for _ in range(60):
         process = context.Process(
             target=_run_and_tell, args=(str(tmp_path / "in"), tmp_path / "out")
         )
         process.start()
-        process.join(chance.uniform(0.01, 0.12))
+        goal = shards() + chance.randint(0, 3)
+        until(lambda: shards() >= goal or process.exitcode is not None, "more shards")  # noqa: B023
+        process.join(chance.uniform(0.0, 0.03))
         if process.exitcode == 0:
             break
         assert process.exitcode is None
@@ -103,7 +113,7 @@ def test_killed_again_and_again_it_ends_with_every_input_once(tmp_path: Path) ->
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         kills += 1
-        counts.append(len(Store(tmp_path / "out").names("shards")))
+        counts.append(shards())
     else:
         whole_run([str(tmp_path / "in")], tmp_path / "out")
     assert kills >= 5
@@ -112,7 +122,7 @@ def test_killed_again_and_again_it_ends_with_every_input_once(tmp_path: Path) ->
     assert not list((tmp_path / "out" / "shards").glob(".*"))
 
 
-def _die_at(operation: int, inputs: str, out: Path) -> None:
+def _die_at(operation: int, inputs: str, out: Path, changes: dict[str, Any]) -> None:
     """Run, but be killed at so many writes and renames: in the middle, before or after it."""
     count = 0
     write, rename = Path.write_bytes, Path.replace
@@ -137,15 +147,21 @@ def _die_at(operation: int, inputs: str, out: Path) -> None:
         return found
 
     Path.write_bytes, Path.replace = half_written, renamed  # type: ignore[assignment,method-assign]
-    whole_run([inputs], out)
+    whole_run([inputs], out, **changes)
 
 
-def test_killed_in_the_middle_of_every_kind_of_write(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pictures", [False, True])
+def test_killed_in_the_middle_of_every_kind_of_write(pictures: bool, tmp_path: Path) -> None:
+    """With pictures a shard of four images has 24 writes and renames more."""
     paths = draw_images(tmp_path / "in", 30)
     chance, context = random.Random(11), multiprocessing.get_context("fork")
+    changes = {"map_format": "png", "regions": RegionSettings(pixel_threshold=0.4)}
     codes = []
     for _ in range(60):
-        args = (chance.randint(1, 9), str(tmp_path / "in"), tmp_path / "out")
+        args = (
+            chance.randint(1, 30 if pictures else 9), str(tmp_path / "in"), tmp_path / "out",
+            changes if pictures else {},
+        )  # fmt: skip
         process = context.Process(target=_die_at, args=args)
         process.start()
         process.join()
@@ -157,6 +173,22 @@ def test_killed_in_the_middle_of_every_kind_of_write(tmp_path: Path) -> None:
     assert len(codes) > 6
     assert_complete(tmp_path / "out", paths)
     assert not [p for p in (tmp_path / "out").rglob(".*") if p.is_file()]
+    if pictures:
+        assert_whole_pictures(tmp_path / "out", paths)
+
+
+def assert_whole_pictures(out: Path, paths: list[Path]) -> None:
+    """Every image that could be read has its pictures, and is in the COCO file once."""
+    rows = [row for row in rows_of(out) if row["error"] is None]
+    for row in rows:
+        assert Image.open(out / row["map"]).size == (6, 4)
+        found = np.asarray(Image.open(out / row["mask"]))
+        assert np.unique(found).tolist() == [255 * len(row["regions"])]
+        assert len(row["regions"]) == (row["image_score"] >= 0.4)
+    coco = json.loads((out / "regions.coco.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == [row["path"] for row in rows]
+    assert len(rows) == len(paths) - len(BAD)
+    assert len(coco["annotations"]) == sum(len(row["regions"]) for row in rows)
 
 
 def test_two_runs_at_once_do_no_harm(tmp_path: Path) -> None:
@@ -169,7 +201,6 @@ def test_two_runs_at_once_do_no_harm(tmp_path: Path) -> None:
     ]
     for process in both:
         process.start()
-    time.sleep(0.01)
     for process in both:
         process.join()
     whole_run([str(tmp_path / "in")], tmp_path / "out")
@@ -250,3 +281,18 @@ def test_a_run_lies_in_any_place_that_fsspec_reaches(tmp_path: Path) -> None:
     assert Store(out).names() == {
         "run.json", "plan.json", "plan", "shards", "errors.jsonl", "summary.json",
     }  # fmt: skip
+
+
+def test_pictures_and_regions_lie_there_as_well(tmp_path: Path) -> None:
+    draw_images(tmp_path / "in", 10)
+    out = "memory://runs/pictures"
+    changes: dict[str, Any] = {
+        "map_format": "png", "regions": RegionSettings(pixel_threshold=0.4)
+    }  # fmt: skip
+    for place in (out, tmp_path / "out"):
+        whole_run([str(tmp_path / "in")], place, **changes)
+    rows = [row for row in rows_of(out) if row["error"] is None]
+    names = [row[kind] for row in rows for kind in ("map", "mask")]
+    for name in (*names, "regions.csv", "regions.coco.json"):
+        assert Store(out).read(name) == Store(tmp_path / "out").read(name)
+    assert Store(out).read("regions.csv").count(b"\n") > 2

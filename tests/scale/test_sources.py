@@ -1,11 +1,13 @@
 """What is listed, in which order, and that images elsewhere are the same images."""
 
+import errno
+import os
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fsspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,10 +15,10 @@ from completeness import rows_of
 from many_images import draw_images, whole_run
 from served import served
 
-from faprompt.data.images import open_image
 from faprompt.data.inputs import to_image
-from faprompt.data.remote import Url, fetch
-from faprompt.errors import ConfigError, DataError
+from faprompt.data.remote import fetch
+from faprompt.errors import ConfigError, DataError, OutputError
+from faprompt.scale.copies import Copies
 from faprompt.scale.sources import list_inputs
 
 
@@ -128,15 +130,6 @@ def test_rows_of_images_elsewhere_are_those_of_the_files(tmp_path: Path) -> None
         assert f"{prefix}/0003.png: not an image" in rows[3]["error"]
 
 
-def test_an_image_elsewhere_is_the_image_here(tmp_path: Path) -> None:
-    (path,) = draw_images(tmp_path, 1)
-    fsspec.filesystem("memory").pipe_file("/one.png", path.read_bytes())
-    image = to_image(Url("memory://one.png"))
-    assert np.array_equal(np.asarray(image), np.asarray(open_image(path)))
-    with pytest.raises(DataError, match="more than the limit of 3"):
-        to_image(Url("memory://one.png"), max_pixels=3)
-
-
 def test_a_plain_text_is_never_fetched() -> None:
     fsspec.filesystem("memory").pipe_file("/one.png", b"x")
     with pytest.raises(DataError, match="not found"):
@@ -159,6 +152,45 @@ def test_broken_connections_are_tried_again_and_missing_files_are_not(
         with pytest.raises(DataError, match=r"dead: not fetched in 3 attempts"):
             fetch(f"{url}/dead")
         assert pauses == [0.5, 0.5, 1.0]
-    (tmp_path / "empty").touch()
-    with served(tmp_path) as url, pytest.raises(DataError, match=r"is empty \(0 bytes\)"):
-        to_image(Url(f"{url}/empty"))
+
+
+def test_copies_of_what_is_elsewhere_go_when_they_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"content")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    with served(tmp_path / "in") as url, Copies() as copies:
+        assert copies.here(str(tmp_path / "in" / "a.png")) == tmp_path / "in" / "a.png"
+        assert not (tmp_path / "tmp").exists()  # nothing was fetched
+        (tmp_path / "tmp").mkdir()
+        one, two = (copies.here(f"{url}/a.png") for _ in range(2))
+        assert one.read_bytes() == b"content"
+        assert copies.reason(DataError(f"{two}: bad")) == f"{url}/a.png: bad"
+        copies.drop(one)
+        copies.drop(tmp_path / "in" / "a.png")  # no copy
+        assert not one.exists()
+        assert two.exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert (tmp_path / "in" / "a.png").exists()
+
+
+def test_no_room_for_a_copy_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of the image, which would else stay an error."""
+    draw_images(tmp_path / "in", 3, bad=())
+    with served(tmp_path / "in") as url:
+        run = ([f"{url}/"], tmp_path / "out")
+        with monkeypatch.context() as broken:
+            broken.setattr(Path, "write_bytes", full_where(Path.write_bytes, "-copy"))
+            with pytest.raises(OutputError, match=r"no room for a copy .*; set TMPDIR"):
+                whole_run(*run)
+        assert whole_run(*run).errors == 0
+
+
+def full_where(write: Callable[[Path, bytes], int], ending: str) -> Callable[[Path, bytes], int]:
+    def written(path: Path, content: bytes) -> int:
+        if path.name.endswith(ending):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    return written

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,13 +12,16 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from desks import API, PATIENCE, GreyModel, served, until
+from desks import API, GreyModel, let_pass, served
+from patience import PATIENCE, until
 
 from faprompt.deploy.server.app import create_app
 from faprompt.deploy.server.desk import Desk
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.serving import bind, serve
 
+LATER = signal.SIGUSR1
+"""On this signal, the time that a silent client gets passes at once."""
 SOURCES = Path(__file__).parents[2] / "src"
 
 
@@ -83,6 +87,7 @@ def main() -> None:
     model = GreyModel()
     model.gate = FileGate(gate)  # type: ignore[assignment]
     desk = Desk(root, [served(model)], limits=Limits(**limits))
+    signal.signal(LATER, lambda *_: let_pass(desk.limits.idle_seconds))
     bound = bind("127.0.0.1", 0)
     port = bound.getsockname()[1]
     serve(create_app(desk), bound, desk.limits, ready=lambda: print(port, flush=True))  # noqa: T201

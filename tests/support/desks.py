@@ -1,8 +1,8 @@
 """Desks for tests: a model that anybody can compute in their head, pictures, a client."""
 
+import asyncio
 import io
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
+from patience import PATIENCE, until
 from PIL import Image
 
 from faprompt.data.images import open_image
@@ -22,8 +23,6 @@ from faprompt.detection.station import Station
 from faprompt.errors import DataError, FAPromptError
 
 API = "/api/v1"
-PATIENCE = 20.0
-"""Seconds after which something that must come is taken as lost."""
 
 
 class GreyModel:
@@ -121,14 +120,11 @@ def send(client: TestClient, batch: str, *files: tuple[str, bytes], **params: An
     return client.post(f"{API}/batches/{batch}/images", files=parts, params=params)
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of a condition that other threads or processes make true."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.002)
-    raise AssertionError(f"in {PATIENCE:.0f} s never: {what}")
+def let_pass(seconds: float) -> None:
+    """Let time pass at once for the event loop that runs: what it was to wait for is over."""
+    loop = asyncio.get_running_loop()
+    before = loop.time
+    loop.time = lambda: before() + seconds  # type: ignore[method-assign]
 
 
 def finished_items(client: TestClient, batch: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from faprompt.scale.engines import LocalEngine, Work
 from faprompt.scale.model import Model
 from faprompt.scale.plan import Plan
 from faprompt.scale.predicting import Predicting, ShardPredictor
+from faprompt.scale.region_files import write_region_files
 from faprompt.scale.run import Summary, do_pending, finish, open_run
 from faprompt.scale.sources import list_inputs
 from faprompt.scale.store import Store
@@ -140,5 +141,9 @@ def whole_run(
 ) -> Summary:
     """All that a command does."""
     plan = plan_of(inputs, out, shard_size=shard_size)
-    do_pending(Store(out), plan, recipe_of(out, plan, **changes), engine or LocalEngine())
-    return finish(Store(out), plan)
+    recipe = recipe_of(out, plan, **changes)
+    do_pending(Store(out), plan, recipe, engine or LocalEngine())
+    summary = finish(Store(out), plan)
+    if recipe.regions:
+        write_region_files(Store(out), plan)
+    return summary

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from desks import until
+from patience import until
 from playwright.sync_api import Browser, Page, expect
 
 from faprompt.deploy.server.app import create_app
@@ -23,6 +23,8 @@ from faprompt.deploy.server.models import ServedModel
 EXAMPLES = Path(str(files("faprompt").joinpath("assets", "examples")))
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SCRIPTS = Path(__file__).parents[1] / "browser" / "scripts"
+PATIENCE = 60_000
+"""Milliseconds after which something that must come on the page is taken as lost."""
 WINDOW = {"width": 1280, "height": 800}
 
 Opener = Callable[..., Page]
@@ -64,6 +66,7 @@ def chromium() -> str:
 def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     """A page in a context of its own; faults of scripts and requests elsewhere fail the test."""
     context = browser.new_context(**{"viewport": WINDOW, "locale": "en-GB", **options})
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     faults: list[str] = []
     hosts: set[str] = set()

@@ -12,9 +12,9 @@ STORE_BYTES = 100_000_000
 QUICK_TO_BELIEVE_IN_DEATH = {
     "health_check_initial_delay_ms": 1000,
     "health_check_period_ms": 500,
-    "health_check_failure_threshold": 4,
+    "health_check_failure_threshold": 20,
 }
-"""A node that is silent for two seconds is dead; by default it takes half a minute."""
+"""A node that is silent for ten seconds is dead; by default it takes half a minute."""
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,7 @@ def test_rare_types_do_not_leave_the_held_out_part_without_defects() -> None:
     assert sorted(e.sample.label or 0 for e in split.heldout) == [0, 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     fraction=st.floats(0.05, 0.95),
@@ -125,7 +125,6 @@ def record(epoch: int, criterion: float) -> dict[str, object]:
     return {"epoch": epoch, "heldout": {"criterion": criterion}}
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([0.2, 0.5, 0.5, 0.9]), min_size=1, max_size=12))
 def test_the_first_of_the_best_epochs_is_chosen(criteria: list[float]) -> None:
     history = [record(epoch, c) for epoch, c in enumerate(criteria, start=1)]
@@ -141,7 +140,6 @@ def test_colour_starts_above_normal_pixels_and_is_full_on_defects() -> None:
     assert high == pytest.approx(np.quantile(np.concatenate(defect), 0.9))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 1, width=32), max_size=5), st.lists(st.floats(0, 1, width=32), max_size=5)
 )

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options, predict_regions, tiling
+from faprompt.cli import looking, options
 from faprompt.cli.app import app
 from faprompt.cli.printing import warn
 from faprompt.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.console import Console
 
     from faprompt.data.products import Products
@@ -67,13 +69,13 @@ def calibrate(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
-    roi: predict_regions.Roi = None,
-    ignore: predict_regions.Ignore = None,
+    roi: looking.Roi = None,
+    ignore: looking.Ignore = None,
     reference: options.Reference = None,
-    tile: tiling.Tile = None,
-    overlap: tiling.Overlap = None,
-    smallest_defect: tiling.SmallestDefect = None,
-    whole: tiling.Whole = False,
+    tile: looking.Tile = None,
+    overlap: looking.Overlap = None,
+    smallest_defect: looking.SmallestDefect = None,
+    whole: looking.Whole = False,
 ) -> None:
     """Make a station from images of good parts: thresholds for OK, UNSURE and NG.
 
@@ -81,14 +83,11 @@ def calibrate(
     """
     from faprompt.data.products import images_by_product
     from faprompt.detection.calibrator import Asked
-    from faprompt.detection.look import Look
 
-    look = Look(
-        areas=predict_regions.parse_areas(roi, ignore),
-        tiling=tiling.TilingRequest(
-            tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
-        ).tiling(reference=reference),
-    )
+    look = looking.LookRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole, roi=roi,
+        ignore=ignore, reference=reference,
+    ).look()  # fmt: skip
     normals = choose(images_by_product(normal, label=0), product)
     bad = match(images_by_product(anomalous, label=1) if anomalous else {}, list(normals))
     files = name_files(out, list(normals))
@@ -104,23 +103,10 @@ def calibrate(
     for one in asked if len(asked) == 1 else ():  # before the model is loaded
         one.require_images(len(normals[one.product]))
     loaded = options.load_model(model, weights=weights, device=device, precision=precision)
-    loaded = predict_regions.with_references(loaded, reference, look.areas)
+    loaded = options.with_references(loaded, reference, look.areas)
     settings = loaded.score_settings(look)
     run = _Run(loaded, {"batch_size": batch_size, "workers": workers, "look": look})
-    for one in asked:
-        try:
-            station = run.station(
-                replace(one, settings=settings), normals[one.product], bad.get(one.product, [])
-            )
-        except DataError as error:
-            if len(asked) == 1:
-                raise
-            run.leave_out(one.product, error)
-            continue
-        station.write(files[one.product])
-        show(station, files[one.product])
-    if run.products_left_out:
-        raise typer.Exit(1)
+    run.carry_out([replace(one, settings=settings) for one in asked], normals, bad, files)
 
 
 class _Run:
@@ -132,6 +118,32 @@ class _Run:
         self.model, self.settings = model, settings
         self.errors = Console(stderr=True)
         self.products_left_out = 0
+
+    def carry_out(
+        self,
+        asked: "Sequence[Asked]",
+        normals: "Products",
+        bad: "Products",
+        files: "Mapping[str, Path]",
+    ) -> None:
+        """Write a station per product.
+
+        Raises:
+            DataError: the only one cannot be made.
+            typer.Exit: one of several was left out.
+        """
+        for one in asked:
+            try:
+                station = self.station(one, normals[one.product], bad.get(one.product, []))
+            except DataError as error:
+                if len(asked) == 1:
+                    raise
+                self.leave_out(one.product, error)
+                continue
+            station.write(files[one.product])
+            show(station, files[one.product])
+        if self.products_left_out:
+            raise typer.Exit(1)
 
     def station(self, asked: "Asked", normal: list[Path], anomalous: list[Path]) -> "Station":
         """Score with a progress bar; an unusable image is reported and left out."""

@@ -43,11 +43,11 @@ def drift(
     Example: faprompt drift results --station station.json
     """
     from faprompt.detection.drift import measure_drift
-    from faprompt.detection.rows import RECORD
+    from faprompt.detection.rows import is_run
     from faprompt.detection.station import Station
 
     known = Station.read(station)
-    runs = [text for text in paths if (Path(text) / RECORD).is_file()]
+    runs = [text for text in paths if is_run(Path(text))]
     recent = [score for run in runs for score in _scores_of(Path(run), known)]
     if others := [text for text in paths if text not in runs]:
         scorer = options.load_model(model, weights=weights, device=device, precision=precision)

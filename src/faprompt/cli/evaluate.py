@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options, scaled, tiling
+from faprompt.cli import looking, options, scaled
 from faprompt.cli import scaled_options as many
 from faprompt.cli import scaled_request as request
 from faprompt.cli.app import app
 from faprompt.cli.printing import printable
 
 if TYPE_CHECKING:
+    from faprompt.data.samples import Dataset
+    from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import Evaluation
+    from faprompt.detection.look import Look
 
 Data = Annotated[str, typer.Option(help="Labelled data set: PATH or LAYOUT:PATH.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
@@ -24,7 +27,7 @@ FprLimit = Annotated[float, typer.Option(help="False positive rate up to which A
 
 CARRIED = {
     "data", "model", "json_file", "fpr_limit", "weights", "device", "precision", "batch_size",
-    "workers",
+    "workers", "tile", "overlap", "smallest_defect", "whole",
 }  # fmt: skip
 """Parameters that an engine knows beside its own; others are refused."""
 
@@ -52,10 +55,10 @@ def evaluate(
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
     reference: options.Reference = None,
-    tile: tiling.Tile = None,
-    overlap: tiling.Overlap = None,
-    smallest_defect: tiling.SmallestDefect = None,
-    whole: tiling.Whole = False,
+    tile: looking.Tile = None,
+    overlap: looking.Overlap = None,
+    smallest_defect: looking.SmallestDefect = None,
+    whole: looking.Whole = False,
     engine: many.EngineName = None,
     out: Out = None,
     shard_size: many.ShardSize = None,
@@ -70,19 +73,39 @@ def evaluate(
     Example: faprompt evaluate --data ./parts --model runs/x/best.safetensors
     """
     many.check(ctx, CARRIED, more={"out"})
+    named = request.ModelOptions(model, weights, device, precision, reference)
+    reading = request.Reading(batch_size, workers)
+    look = looking.LookRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole,
+        reference=reference,
+    ).look()  # fmt: skip
     if engine is not None:
         figures = scaled.evaluate(
             request.Cluster(engine, actors, cpus, gpus, address),
-            request.ModelOptions(model, weights, device, precision),
-            request.Reading(batch_size, workers),
+            named,
+            reading,
             request.Request([data], out or "", shard_size, retry_errors),
-            fpr_limit,
+            look=look,
+            fpr_limit=fpr_limit,
         )
         _finish(*figures, json_file, f"{data}, model {model}")
         return
-    windows = tiling.TilingRequest(
-        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
-    ).tiling(reference=reference)
+    dataset, detector, evaluation = _evaluate(data, named, reading, look, fpr_limit)
+    about: dict[str, Any] = {}
+    if json_file:
+        about = _about(detector, dataset, model, evaluation) | {"fpr_limit": fpr_limit}
+        about |= ({"reference": reference} if reference else {}) | look.settings()
+    _finish(evaluation, about, json_file, f"{dataset.name} ({dataset.layout}), model {model}")
+
+
+def _evaluate(
+    data: str,
+    named: request.ModelOptions,
+    reading: request.Reading,
+    look: "Look",
+    fpr_limit: float,
+) -> "tuple[Dataset, Detector, Evaluation]":
+    """Data, model, and the figures, made in this process."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -94,17 +117,20 @@ def evaluate(
     from faprompt.detection.evaluation import evaluate as run
     from faprompt.detection.references import by_class
 
-    detector = Detector.load(model, weights=weights, device=device, precision=precision)
-    chosen = by_class(detector, dataset, reference) if reference else detector
-    settings = Settings(fpr_limit=fpr_limit, batch_size=batch_size, workers=workers, tiling=windows)
+    detector = Detector.load(
+        named.name, weights=named.weights, device=named.device, precision=named.precision
+    )
+    chosen = by_class(detector, dataset, named.reference) if named.reference else detector
+    settings = Settings(
+        fpr_limit=fpr_limit,
+        batch_size=reading.batch_size,
+        workers=reading.workers,
+        tiling=look.tiling,
+    )
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
         evaluation = run(chosen, dataset, settings, progress=lambda n: progress.advance(task, n))
-    about: dict[str, Any] = {}
-    if json_file:
-        about = _about(detector, dataset, model, evaluation) | {"fpr_limit": fpr_limit}
-        about |= ({"reference": reference} if reference else {}) | tiling.recorded(windows)
-    _finish(evaluation, about, json_file, f"{dataset.name} ({dataset.layout}), model {model}")
+    return dataset, detector, evaluation
 
 
 def _finish(

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faprompt.cli.printing import printable
+from faprompt.errors import ConfigError
 
 if TYPE_CHECKING:
     from faprompt.clip.compute import Compute
+    from faprompt.detection.areas import Areas
     from faprompt.detection.detector import Detector
+    from faprompt.detection.look import Look
     from faprompt.runtime import Runtime
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
@@ -56,6 +59,42 @@ def load_model(
     from faprompt.detection.detector import Detector
 
     return Detector.load(model, weights=weights, device=device, precision=precision)
+
+
+def with_references(
+    detector: "Detector | Runtime", reference: str | None, areas: "Areas | None"
+) -> "Detector | Runtime":
+    """The detector with a memory of the good images in a folder, if one is named.
+
+    Raises:
+        ConfigError: an exported model has no patch features to compare.
+        DataError: an image of the folder cannot be used, or there is none.
+    """
+    if reference is None:
+        return detector
+    from faprompt.runtime import Runtime
+
+    if isinstance(detector, Runtime):
+        raise ConfigError(
+            "--reference compares patch features, which an exported model does not give; use the "
+            "checkpoint it was exported from"
+        )
+    from faprompt.detection.references import reference_images
+
+    return detector.with_references(reference_images(reference), areas=areas)
+
+
+def use_station(model: "Detector | Runtime", station: Path | None, look: "Look") -> None:
+    """Judge by a station, if one is given; what cannot work is refused now, not in an hour.
+
+    Raises:
+        StationError: not a station, or one of another model or of other settings.
+    """
+    from faprompt.detection.fitting import decider
+
+    if station:
+        model.use_station(station)
+    decider(model.station, model.score_settings(look))
 
 
 def shown(path: Path) -> str:

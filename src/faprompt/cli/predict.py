@@ -1,24 +1,15 @@
 """The ``predict`` command."""
 
-import sys
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from faprompt.cli import options, predict_regions, scaled, tiling
+from faprompt.cli import looking, options, predict_run, scaled
+from faprompt.cli import predict_request as asking
 from faprompt.cli import scaled_options as many
 from faprompt.cli import scaled_request as request
 from faprompt.cli.app import app
-
-if TYPE_CHECKING:
-    from faprompt.detection.detector import Detector
-    from faprompt.detection.look import Look
-    from faprompt.detection.outputs import PredictionFolder
-    from faprompt.detection.region_files import RegionFolder
-    from faprompt.runtime import Runtime
 
 Paths = Annotated[
     list[str],
@@ -34,12 +25,6 @@ Maps = Annotated[
 ]
 MapFormat = Annotated[str, typer.Option(help="png or jpg.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Largest width x height that is decoded.")]
-
-CARRIED = {
-    "paths", "out", "model", "maps", "map_format", "max_pixels", "weights", "device", "precision",
-    "batch_size", "workers",
-}  # fmt: skip
-"""Parameters that an engine knows beside its own; others are refused."""
 
 
 @app.command()
@@ -57,17 +42,17 @@ def predict(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
-    regions: predict_regions.Regions = False,
-    pixel_threshold: predict_regions.PixelThreshold = None,
-    min_area: predict_regions.MinArea = 0,
-    mm_per_pixel: predict_regions.MmPerPixel = None,
-    roi: predict_regions.Roi = None,
-    ignore: predict_regions.Ignore = None,
+    regions: asking.Regions = False,
+    pixel_threshold: asking.PixelThreshold = None,
+    min_area: asking.MinArea = 0,
+    mm_per_pixel: asking.MmPerPixel = None,
+    roi: looking.Roi = None,
+    ignore: looking.Ignore = None,
     reference: options.Reference = None,
-    tile: tiling.Tile = None,
-    overlap: tiling.Overlap = None,
-    smallest_defect: tiling.SmallestDefect = None,
-    whole: tiling.Whole = False,
+    tile: looking.Tile = None,
+    overlap: looking.Overlap = None,
+    smallest_defect: looking.SmallestDefect = None,
+    whole: looking.Whole = False,
     engine: many.EngineName = None,
     shard_size: many.ShardSize = None,
     actors: many.Actors = None,
@@ -80,46 +65,31 @@ def predict(
 
     Example: faprompt predict ./photos --out results
     """
-    many.check(ctx, CARRIED)
+    many.check(ctx)
+    maps = engine is None if maps is None else maps
     _check_places(out, engine, map_format=map_format, maps=maps)
-    if engine is not None:
-        scaled.predict(
-            request.Cluster(engine, actors, cpus, gpus, address),
-            request.ModelOptions(model, weights, device, precision),
-            request.Reading(batch_size, workers, max_pixels, map_format if maps else None),
-            request.Request(paths, out, shard_size, retry_errors),
-        )
-        return
-    asked = predict_regions.RegionRequest(
+    wanted = asking.RegionRequest(
         wanted=regions,
         pixel_threshold=pixel_threshold,
         min_area=min_area,
         mm_per_pixel=mm_per_pixel,
     )
-    windows = tiling.TilingRequest(
-        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
-    ).tiling(reference=reference)
-    from faprompt.data.listing import list_images
-
-    areas = predict_regions.parse_areas(roi, ignore)
-    place = Path(out)
-    listed = list_images(paths, _standard_input(), exclude=place)
-    from faprompt.cli.predict_run import Run
-    from faprompt.detection.look import Look
-
-    detector = options.load_model(model, weights=weights, device=device, precision=precision)
-    detector = predict_regions.with_references(detector, reference, areas)
-    if station:
-        detector.use_station(station)
-    look = Look(areas=areas, responses=regions, tiling=windows)
-    settings = _recorded(model, detector, look)
-    form = None if maps is False else map_format
-    run = Run(detector, *_open(place, detector, asked, settings, map_format=form), listed)
-    run.look = replace(look, watch=run.watch)
-    run.carry_out(batch_size, workers, max_pixels)
+    how = looking.LookRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole, roi=roi,
+        ignore=ignore, reference=reference,
+    )  # fmt: skip
+    asked = asking.Asked(looking=how, regions=wanted, station=station)
+    named = request.ModelOptions(model, weights, device, precision, reference)
+    reading = request.Reading(batch_size, workers, max_pixels, map_format if maps else None)
+    if engine is None:
+        predict_run.predict(named, reading, asked, paths, Path(out))
+        return
+    cluster = request.Cluster(engine, actors, cpus, gpus, address)
+    todo = request.Request(paths, out, shard_size, retry_errors)
+    scaled.predict(cluster, named, reading, asked, todo)
 
 
-def _check_places(out: str, engine: str | None, *, map_format: str, maps: bool | None) -> None:
+def _check_places(out: str, engine: str | None, *, map_format: str, maps: bool) -> None:
     """Refuse what only an engine can do, and what it would do in vain."""
     from faprompt.data.remote import is_url
 
@@ -127,35 +97,3 @@ def _check_places(out: str, engine: str | None, *, map_format: str, maps: bool |
         raise typer.BadParameter("--out: a URL needs --engine")
     if engine is not None and not maps and map_format != "png":
         raise typer.BadParameter("--map-format needs --maps where there is an --engine")
-
-
-def _open(
-    place: Path,
-    detector: "Detector | Runtime",
-    asked: predict_regions.RegionRequest,
-    settings: dict[str, Any],
-    *,
-    map_format: str | None,
-) -> "tuple[PredictionFolder, RegionFolder | None]":
-    """The files of a run, which refuse to go on with other settings than they began with."""
-    from faprompt.detection.outputs import PredictionFolder
-    from faprompt.detection.region_files import RegionFolder
-
-    pixel_threshold = detector.station.pixel_threshold if detector.station else None
-    wanted = asked.settings(detector.colour_limits, station=pixel_threshold)
-    settings = settings | predict_regions.recorded(wanted)
-    folder = PredictionFolder.open(place, settings, map_format=map_format)
-    return folder, RegionFolder(place, wanted, done=folder.rows) if wanted else None
-
-
-def _recorded(model: str, detector: "Detector | Runtime", look: "Look") -> dict[str, Any]:
-    """What decides the results: a folder holds those of one such setting."""
-    about = detector.identity
-    found = {"model": model} | {k: about[k] for k in ("model_sha256", "backbone", "precision")}
-    if detector.station:
-        found["station_sha256"] = detector.station.sha256
-    return found | detector.score_settings(look)
-
-
-def _standard_input() -> Iterator[str]:
-    yield from sys.stdin

@@ -1,17 +1,26 @@
 """What ``predict`` does once it is told: scores what is pending and tells of it."""
 
+import sys
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from faprompt.cli import options
+from faprompt.cli.predict_request import recorded
 from faprompt.cli.printing import printable, warn
 from faprompt.errors import DataError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import TaskID
 
+    from faprompt.cli.predict_request import Asked
+    from faprompt.cli.scaled_request import ModelOptions, Reading
     from faprompt.data.listing import Listed
     from faprompt.detection.detector import Detector
     from faprompt.detection.look import Look
@@ -24,6 +33,44 @@ if TYPE_CHECKING:
 SHOWN = 20  # rows of the table
 DECIDED = ("decision", "margin")
 PLAIN: dict[str, Any] = {"box": None, "pad_edge": False}
+IDENTITY = ("model_sha256", "backbone", "precision")
+
+
+def predict(
+    named: "ModelOptions", reading: "Reading", asked: "Asked", paths: list[str], out: Path
+) -> None:
+    """Score images into a folder, in this process; see :mod:`faprompt.detection.outputs`."""
+    from faprompt.data.listing import list_images
+
+    look = asked.look()
+    listed = list_images(paths, (line for line in sys.stdin), exclude=out)
+    detector = options.load_model(
+        named.name, weights=named.weights, device=named.device, precision=named.precision
+    )
+    detector = options.with_references(detector, named.reference, look.areas)
+    options.use_station(detector, asked.station, look)
+    facts = {"model": named.name} | {key: detector.identity[key] for key in IDENTITY}
+    folders = _open(out, asked, detector, facts | detector.score_settings(look), reading.map_format)
+    run = Run(detector, *folders, listed)
+    run.look = replace(look, watch=run.watch)
+    run.carry_out(reading.batch_size, reading.workers, reading.max_pixels)
+
+
+def _open(
+    out: Path,
+    asked: "Asked",
+    detector: "Detector | Runtime",
+    facts: Mapping[str, Any],
+    map_format: str | None,
+) -> "tuple[PredictionFolder, RegionFolder | None]":
+    """The files of a run, which refuse to go on with other settings than they began with."""
+    from faprompt.detection.outputs import PredictionFolder
+    from faprompt.detection.region_files import RegionFolder
+
+    wanted = asked.regions.settings(detector.colour_limits, detector.station)
+    settings = recorded(facts, detector.station, wanted)
+    folder = PredictionFolder.open(out, settings, map_format=map_format)
+    return folder, RegionFolder(out, wanted, done=folder.rows) if wanted else None
 
 
 class Run:
@@ -98,14 +145,10 @@ class Run:
     def _write(self, prediction: "Prediction") -> None:
         name, overlay = self.names[str(prediction.path)], None
         if self.regions:
-            from faprompt.detection.rendering import outlined
+            from faprompt.detection.region_files import outlined_overlay
 
             found = self.regions.add(prediction, name)  # before the row, which says: done
-            if self.folder.map_format:
-                picture = prediction.overlay()
-                scale = picture.width / prediction.size[0]  # very large images are shown reduced
-                outlines = ([(x * scale, y * scale) for x, y in r.polygon] for r in found)
-                overlay = outlined(picture, outlines)
+            overlay = outlined_overlay(prediction, found) if self.folder.map_format else None
         from faprompt.detection.tracing import trace
 
         facts = trace(prediction, **self.origin)
@@ -141,16 +184,19 @@ class Run:
         failed = f", [yellow]{self.failed} left out[/yellow]" if self.failed else ""
         console.print(f"{len(rows)} images{speed}{failed}")
         if station and rows:
-            self._report_station(station, rows)
+            verdicts = Counter(row["decision"] for row in rows)
+            tell_of_station(self.errors, station, verdicts, [row["image_score"] for row in rows])
         console.print(f"results: [bold]{options.marked(self.folder.folder)}[/bold]", soft_wrap=True)
 
-    def _report_station(self, station: "Station", rows: list[dict[str, Any]]) -> None:
-        """Counts of decisions, and whether the scores still look like the calibration's."""
-        from faprompt.detection.decision import VERDICTS
-        from faprompt.detection.drift import drift_warning
 
-        verdicts = [row["decision"] for row in rows]
-        counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
-        typer.echo(f"{station.product}: {counts}")
-        if drift := drift_warning(station, [row["image_score"] for row in rows]):
-            warn(self.errors, f"drift: {drift}")
+def tell_of_station(
+    errors: "Console", station: "Station", verdicts: Mapping[str, int], scores: Sequence[float]
+) -> None:
+    """Counts of decisions, and whether the scores still look like the calibration's."""
+    from faprompt.detection.decision import VERDICTS
+    from faprompt.detection.drift import drift_warning
+
+    counts = ", ".join(f"{verdicts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    typer.echo(f"{station.product}: {counts}")
+    if drift := drift_warning(station, scores):
+        warn(errors, f"drift: {drift}")

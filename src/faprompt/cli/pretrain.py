@@ -43,9 +43,10 @@ def pretrain(
 
     from faprompt.pretrain.photos import load_photos
     from faprompt.pretrain.recipe import load_recipe
+    from faprompt.pretrain.running import Pace
+    from faprompt.pretrain.running import pretrain as run_pretraining
     from faprompt.pretrain.shipping import export_weights
-    from faprompt.pretrain.trainer import Pace, Pretraining
-    from faprompt.pretrain.trainer import pretrain as run_pretraining
+    from faprompt.pretrain.trainer import Pretraining
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)  # the parts of a step run side by side, one core each

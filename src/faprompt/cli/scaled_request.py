@@ -1,4 +1,4 @@
-"""What ``--engine`` was asked for: who does the work, with which model, how, on what."""
+"""What is to be done with which model, how, on what; and who does the work of ``--engine``."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,8 +53,14 @@ class ModelOptions:
     weights: str | None
     device: str
     precision: str
+    reference: str | None = None
 
-    def __post_init__(self) -> None:
+    def refuse_exported(self) -> None:
+        """Refuse what workers cannot load.
+
+        Raises:
+            typer.BadParameter: it is an exported model.
+        """
         from faprompt.runtime.description import RECORD
 
         if (expanded(self.name) / RECORD).is_file():
@@ -70,7 +76,13 @@ class ModelOptions:
         """
         from faprompt.scale.model import describe
 
-        return describe(self.name, weights=self.weights, device=device, precision=self.precision)
+        return describe(
+            self.name,
+            weights=self.weights,
+            device=device,
+            precision=self.precision,
+            references=self.reference,
+        )
 
 
 @dataclass(frozen=True, slots=True)

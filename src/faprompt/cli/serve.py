@@ -1,5 +1,6 @@
 """The ``serve`` command: the desk as a web page and an HTTP service."""
 
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -72,7 +73,7 @@ def serve(
     from faprompt.deploy.server.desk import Desk
     from faprompt.deploy.server.keys import read_key
     from faprompt.deploy.server.models import load_model
-    from faprompt.deploy.server.serving import address, bind, show
+    from faprompt.deploy.server.serving import address, bind
     from faprompt.deploy.server.serving import serve as run
     from faprompt.deploy.server.stations import read_stations
 
@@ -89,7 +90,7 @@ def serve(
     def ready() -> None:
         typer.echo(f"faprompt desk: {url} (results in {options.shown(desk)}; Ctrl+C ends)")
         if open_:
-            show(url)
+            webbrowser.open(url)  # where there is none, the printed address is enough
 
     app_ = create_app(Desk(desk, loaded, stations=stations, limits=limits), key=key)
     run(app_, bound, limits, ready=ready)

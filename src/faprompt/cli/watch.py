@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options, predict_regions, tiling
+from faprompt.cli import looking, options
 from faprompt.cli.app import app
 from faprompt.cli.printing import printable, warn
 
 if TYPE_CHECKING:
     from faprompt.detection.arrivals import Ending, WatchedFolder
-    from faprompt.detection.detector import Detector
     from faprompt.detection.frames import Video
-    from faprompt.detection.look import Look
     from faprompt.detection.outputs import Row
     from faprompt.detection.station import Station
     from faprompt.errors import FAPromptError
-    from faprompt.runtime import Runtime
 
 Folder = Annotated[
     Path | None, typer.Argument(help="Folder where images arrive; with all below it.")
@@ -73,12 +70,12 @@ def watch(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
-    roi: predict_regions.Roi = None,
-    ignore: predict_regions.Ignore = None,
-    tile: tiling.Tile = None,
-    overlap: tiling.Overlap = None,
-    smallest_defect: tiling.SmallestDefect = None,
-    whole: tiling.Whole = False,
+    roi: looking.Roi = None,
+    ignore: looking.Ignore = None,
+    tile: looking.Tile = None,
+    overlap: looking.Overlap = None,
+    smallest_defect: looking.SmallestDefect = None,
+    whole: looking.Whole = False,
 ) -> None:
     """Score images as they come; decide by a station; run a command per NG. Ctrl+C ends it.
 
@@ -88,34 +85,27 @@ def watch(
         raise typer.BadParameter("needed is a FOLDER or --source, one of them")
     if on_ng is not None and not _has_station(station, model):
         raise typer.BadParameter("--on-ng needs --station: without one nothing is NG")
-    windows = tiling.TilingRequest(
-        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole
-    ).tiling()
+    look = looking.LookRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole, roi=roi,
+        ignore=ignore,
+    ).look()  # fmt: skip
     from faprompt.detection.arrivals import Ending
     from faprompt.detection.hook import Hook
-    from faprompt.detection.look import Look
     from faprompt.detection.watch_log import WatchLog
     from faprompt.detection.watching import Watch
 
     hook = Hook(on_ng, timeout=hook_timeout) if on_ng is not None else None
-    look = Look(areas=predict_regions.parse_areas(roi, ignore), tiling=windows)
-    ending = Ending()
-    run = _Run(ending)
-    with _ending_on_signals(ending):
+    run = _Run(Ending())
+    with _ending_on_signals(run.ending):
         watched = run.folder(folder, out) if folder else run.video(str(source), every, tries)
         log = WatchLog(out, watched.name)  # before the model, which takes longer
         loaded = options.load_model(model, weights=weights, device=device, precision=precision)
-        use_station(loaded, station, look)
+        options.use_station(loaded, station, look)
         asked = {"batch_size": batch_size, "workers": workers, "max_pixels": max_pixels}
         job = Watch(
-            model=loaded,
-            log=log,
-            ending=ending,
-            hook=hook,
-            maps=maps,
-            options=asked | {"look": look},
-            left_out=run.leave_out,
-        )
+            model=loaded, log=log, ending=run.ending, hook=hook, maps=maps,
+            options=asked | {"look": look}, left_out=run.leave_out,
+        )  # fmt: skip
         run.begin(watched.name, loaded.station)
         try:
             run.show(job.rows(watched, poll=poll, new_only=new_only))
@@ -128,19 +118,6 @@ def _has_station(station: Path | None, model: str) -> bool:
     from faprompt.runtime.description import STATION
 
     return station is not None or (Path(model) / STATION).is_file()
-
-
-def use_station(model: "Detector | Runtime", station: Path | None, look: "Look") -> None:
-    """Judge by a station, if one is given; what cannot work is refused now, not in an hour.
-
-    Raises:
-        StationError: not a station, or one of another model or of other settings.
-    """
-    from faprompt.detection.fitting import decider
-
-    if station:
-        model.use_station(station)
-    decider(model.station, model.score_settings(look))
 
 
 @contextmanager

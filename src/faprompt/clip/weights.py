@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from faprompt.clip.compute import exact_convolutions
 from faprompt.clip.formats import Format, detect_format, read_tensors, sha256_of
 from faprompt.clip.hf_config import check_config
 from faprompt.clip.hub import locate, weight_file
@@ -82,6 +83,7 @@ def load_weights(
     verify_checksum(file, sha256_of(file), spec)
     state = build_state(file, spec)
     checksum = fingerprint(state)
+    exact_convolutions(torch.device(device), dtype)
     clip = empty_clip(spec)
     converted = {}
     for name in list(state):  # one at a time

@@ -1,6 +1,5 @@
 """Reading images of any kind into upright 8-bit RGB, or saying by name why not."""
 
-import io
 import logging
 import threading
 from collections.abc import Iterator
@@ -59,19 +58,6 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
         return to_rgb(upright(image))
 
 
-def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Read an image whose bytes are in memory; ``name`` is what errors call it.
-
-    Raises:
-        DataError: as ``open_image``.
-    """
-    if not content:
-        raise DataError(f"{name}: is empty (0 bytes); copy or export the file again")
-    with _decoding(io.BytesIO(content), name, max_pixels) as image:
-        image.load()
-        return to_rgb(upright(image))
-
-
 def image_size(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Return (width, height) as seen, after EXIF rotation, from the file's header alone.
 
@@ -99,14 +85,8 @@ def opened(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Ima
     """Open an image file; what fails here or inside the block becomes a ``DataError`` naming it."""
     path = Path(path)
     _check_file(path)
-    with _decoding(path, str(path), max_pixels) as image:
-        yield image
-
-
-@contextmanager
-def _decoding(file: Path | io.BytesIO, name: str, max_pixels: int) -> Iterator[Image.Image]:
     try:
-        with _open_header(file) as image:
+        with _open_header(path) as image:
             if image.width * image.height > max_pixels:
                 raise DataError(
                     f"{image.width} x {image.height} pixels are more than the limit of "
@@ -115,14 +95,14 @@ def _decoding(file: Path | io.BytesIO, name: str, max_pixels: int) -> Iterator[I
                 )
             yield image
     except DataError as error:
-        raise DataError(f"{name}: {error}") from error
+        raise DataError(f"{path}: {error}") from error
     except UnidentifiedImageError as error:
         raise DataError(
-            f"{name}: not an image that can be read; needed is one of {', '.join(_FORMATS)}"
+            f"{path}: not an image that can be read; needed is one of {', '.join(_FORMATS)}"
         ) from error
     except Exception as error:  # decoders fed with damaged bytes raise nearly anything
         raise DataError(
-            f"{name}: damaged or cut off ({type(error).__name__}: {error}); "
+            f"{path}: damaged or cut off ({type(error).__name__}: {error}); "
             "copy or export the file again"
         ) from error
 
@@ -132,12 +112,12 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path}: is empty (0 bytes); copy or export the file again")
 
 
-def _open_header(file: Path | io.BytesIO) -> Image.Image:
+def _open_header(path: Path) -> Image.Image:
     """Open without Pillow's limit, which is one for the whole process; ours follows at once."""
     with _OPENING:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file, formats=_FORMATS)
+            return Image.open(path, formats=_FORMATS)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 

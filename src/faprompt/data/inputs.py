@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faprompt.data.images import MAX_PIXELS, open_image, scale_16_bit, to_rgb, upright
-from faprompt.data.remote import Url, open_url
 from faprompt.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def to_image(image: "ImageInput", max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Turn one image, in whatever form, into upright 8-bit RGB.
 
     Args:
-        image: A path or a ``Url``; a Pillow image (its EXIF rotation is applied); an array (H, W),
+        image: A path; a Pillow image (its EXIF rotation is applied); an array (H, W),
             (H, W, 1), (H, W, 3) RGB or (H, W, 4), whose alpha is dropped; a tensor (H, W) or
             (C, H, W) with 1, 3 or 4 channels. Values: uint8; uint16, scaled by its full range;
             floats in [0, 1].
@@ -37,8 +36,6 @@ def to_image(image: "ImageInput", max_pixels: int = MAX_PIXELS) -> Image.Image:
         >>> to_image(np.zeros((2, 3), dtype=np.uint8)).size
         (3, 2)
     """
-    if isinstance(image, Url):
-        return open_url(image, max_pixels)
     if isinstance(image, str | os.PathLike):
         return open_image(os.fspath(image), max_pixels)
     if isinstance(image, Image.Image):

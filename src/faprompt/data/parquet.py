@@ -21,12 +21,18 @@ def require_pyarrow() -> Any:
     return pyarrow.parquet
 
 
-def parquet_rows(name: str | Path, one_of: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+def parquet_rows(
+    name: str | Path,
+    one_of: Sequence[str] | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+) -> Iterator[dict[str, Any]]:
     """Rows of a Parquet file; it may be larger than memory.
 
     Args:
         name: Path or URL.
         one_of: Of these columns the first that the file has is read, alone; None: all.
+        columns: Those that are read, if the file has them; None: all.
 
     Raises:
         DataError: the file cannot be read, or has none of these columns.
@@ -35,13 +41,13 @@ def parquet_rows(name: str | Path, one_of: Sequence[str] | None = None) -> Itera
     try:
         with _opened(str(name)) as file:
             table = parquet.ParquetFile(file)
-            columns = table.schema_arrow.names
+            names = table.schema_arrow.names
+            chosen = [c for c in one_of or columns or names if c in names]
             if one_of is not None:
-                columns = [column for column in one_of if column in columns][:1]
-            if not columns:
-                names = table.schema_arrow.names
+                chosen = chosen[:1]
+            if not chosen:
                 raise DataError(f"{name}: has no column {(one_of or ['path'])[0]!r}, only {names}")
-            for batch in table.iter_batches(columns=columns):
+            for batch in table.iter_batches(columns=chosen):
                 yield from batch.to_pylist()
     except DataError:
         raise

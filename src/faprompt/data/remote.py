@@ -6,26 +6,17 @@ fsspec comes with torch; what a protocol needs besides (s3fs, gcsfs, aiohttp) is
 import time
 from typing import Any
 
-from PIL import Image
-
-from faprompt.data.images import MAX_PIXELS, decode_image
 from faprompt.errors import ConfigError, DataError
 
 ATTEMPTS = 3
 PAUSE = 0.5  # seconds before the second attempt; doubled for the third
 
 
-class Url(str):
-    """A text that names a file elsewhere, told from a path by its type alone.
-
-    Plain texts are always paths: whoever passes on what a stranger typed fetches nothing.
-    """
-
-    __slots__ = ()
-
-
 def is_url(text: str) -> bool:
-    """Tell ``s3://bucket/a.png`` from a path."""
+    """Tell ``s3://bucket/a.png`` from a path.
+
+    Only those who say so take texts for URLs: a detector never fetches what a stranger typed.
+    """
     return "://" in text
 
 
@@ -68,13 +59,3 @@ def fetch(url: str) -> bytes:
                 raise DataError(f"{url}: not fetched in {ATTEMPTS} attempts ({reason})") from error
             time.sleep(PAUSE * 2 ** (attempt - 1))
     raise AssertionError("not reached")
-
-
-def open_url(url: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Read an image elsewhere as ``open_image`` reads one here.
-
-    Raises:
-        DataError: it cannot be fetched or is not an image.
-        ConfigError: see :func:`file_system`.
-    """
-    return decode_image(fetch(url), url, max_pixels)

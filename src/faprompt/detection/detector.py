@@ -3,10 +3,10 @@
 Shapes: B images, S input side in pixels, H x W the original image.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -21,11 +21,11 @@ from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.data.transforms import preprocess
 from faprompt.detection.areas import Areas
-from faprompt.detection.fitting import decider, station_for
+from faprompt.detection.fitting import decider
 from faprompt.detection.look import Look
-from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
+from faprompt.detection.prediction import Engine, Seen
+from faprompt.detection.predictor import Predictor
 from faprompt.detection.references import ReferenceMemory, normalised
-from faprompt.detection.station import Station
 from faprompt.errors import CheckpointError, ConfigError
 from faprompt.files import expanded
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
@@ -35,7 +35,7 @@ EMBEDDED = "tiny"
 DEFAULT_BATCH = {"cpu": 4, "cuda": 16}
 
 
-class Detector:
+class Detector(Predictor):
     """Learned prompts on their backbone, ready to score images.
 
     Example:
@@ -64,8 +64,6 @@ class Detector:
         """Good images of the product to compare with; None: zero-shot."""
         self.device = backbone.clip.logit_scale.device
         self.batch_size = DEFAULT_BATCH[self.device.type]
-        self.station: Station | None = None
-        """Where decisions come from; see :meth:`use_station`."""
         with torch.inference_mode():
             self._text = network.static_text()
 
@@ -151,17 +149,6 @@ class Detector:
         found = look.settings() if look else {}
         return found | ({"references_sha256": self.memory.digest} if self.memory else {})
 
-    def use_station(self, station: Station | str | Path) -> None:
-        """Decide OK, UNSURE or NG in all predictions that follow.
-
-        Args:
-            station: A station of this model, or its file.
-
-        Raises:
-            StationError: not a station, or one of another model.
-        """
-        self.station = station_for(station, self.identity)
-
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Tensor]:
         """One image as it is seen (RGB) and as the backbone reads it (3, S, S).
 
@@ -201,7 +188,7 @@ class Detector:
             dual.image,
             patches,
             text=self._text,
-            keep=None if keep is None else keep.to(self.device),
+            keep=None if keep is None else moved(keep, self.device),
             responses=responses,
         )
         if self.memory is not None:
@@ -209,72 +196,18 @@ class Detector:
         maps = scores.anomaly_map(self.input_size, blur_sigma=self.network.config.blur_sigma)
         return scores, maps.cpu()
 
-    @overload
-    def predict(  # type: ignore[overload-overlap]  # str and arrays are iterable, too
-        self,
-        source: str | Path | Image.Image | NDArray[Any] | Tensor,
-        *,
-        max_pixels: int = MAX_PIXELS,
-        look: Look | None = None,
-    ) -> Prediction: ...
-
-    @overload
-    def predict(
-        self,
-        source: Iterable[Any],
-        *,
-        batch_size: int | None = None,
-        workers: int = 2,
-        max_pixels: int = MAX_PIXELS,
-        on_error: OnError | None = None,
-        look: Look | None = None,
-    ) -> Iterator[Prediction]: ...
-
-    def predict(
-        self,
-        source: Any,
-        *,
-        batch_size: int | None = None,
-        workers: int = 2,
-        max_pixels: int = MAX_PIXELS,
-        on_error: OnError | None = None,
-        look: Look | None = None,
-    ) -> Prediction | Iterator[Prediction]:
-        """Score one image, or a stream of them.
-
-        Args:
-            source: A path, a Pillow image, an array (HWC uint8 RGB or HW grey) or a tensor; or an
-                iterable of these, which may be endless.
-            batch_size: Images at once; by default 4 on a CPU, 16 on a GPU.
-            workers: Threads that read ahead.
-            max_pixels: Width times height that is still decoded.
-            on_error: Called with an unusable item of a stream and its error; the stream goes on.
-                Without it the error is raised.
-            look: What counts of the images, whether to look by windows, and what else to tell.
-
-        Returns:
-            A prediction; for an iterable a generator of predictions in its order, in bounded
-            memory.
+    def engine(self, look: Look | None = None) -> Engine[Tensor]:
+        """What this model has to offer for a stream of images looked at in one way.
 
         Raises:
-            DataError: an image cannot be used.
+            StationError: its station was calibrated for another way.
+            ConfigError: there are references, and the way is by windows.
         """
         if self.memory is not None and look is not None and look.tiling is not None:
             raise ConfigError(
                 "references are patches of whole images, windows show them at another scale: use "
                 "one of them"
             )
-        reading = Reading(
-            batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
-        )
-        return predict(source, self.engine(look), reading, look)
-
-    def engine(self, look: Look | None = None) -> Engine[Tensor]:
-        """What this model has to offer for a stream of images looked at in one way.
-
-        Raises:
-            StationError: its station was calibrated for another way.
-        """
         return Engine(
             read=lambda item, limit: self.read(item, max_pixels=limit),
             score=self._see,

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from faprompt.data.images import MAX_PIXELS
 from faprompt.data.samples import Dataset, Sample
-from faprompt.detection.labelled import Evaluated, ScoredSample, score_samples
-from faprompt.detection.prediction import Reading
+from faprompt.detection.labelled import Evaluated, ScoredSample
 from faprompt.detection.spool import MapSpool
-from faprompt.detection.tiled_samples import look_at_samples
+from faprompt.detection.tiled_samples import scored_samples
 from faprompt.detection.tiling import Tiling
-from faprompt.errors import DataError, FAPromptError, MetricError
+from faprompt.errors import DataError, MetricError
 from faprompt.metrics.pixel import FPR_LIMIT, MapAndMask, PixelResult, pixel_metrics
 from faprompt.metrics.ranking import auroc, average_precision, f1_max
 
@@ -184,30 +182,14 @@ class _Run:
         self.unknown_masks = 0
 
     def score(self, samples: Sequence[Sample], progress: Callable[[int], None]) -> None:
-        if self.settings.tiling is not None:
-            self._score_by_windows(samples, progress, self.settings.tiling)
-            return
-        size = self.settings.batch_size or self.detector.batch_size
-        workers = self.settings.workers
-        for batch in score_samples(self.detector, samples, batch_size=size, workers=workers):
-            for scored in batch:
-                self._keep(scored)
-            progress(len(batch))
-
-    def _score_by_windows(
-        self, samples: Sequence[Sample], progress: Callable[[int], None], tiling: Tiling
-    ) -> None:
-        def failed(sample: Sample, error: FAPromptError) -> None:
-            self._keep(ScoredSample(sample=sample, error=error))
-            progress(1)
-
-        reading = Reading(
-            batch_size=self.settings.batch_size,
-            workers=self.settings.workers,
-            max_pixels=MAX_PIXELS,
-            on_error=failed,
-        )
-        for scored in look_at_samples(self.detector, samples, reading, tiling):
+        asked = self.settings
+        for scored in scored_samples(
+            self.detector,
+            samples,
+            batch_size=asked.batch_size,
+            workers=asked.workers,
+            tiling=asked.tiling,
+        ):
             self._keep(scored)
             progress(1)
 

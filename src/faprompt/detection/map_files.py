@@ -107,12 +107,18 @@ def write_tiff(path: Path, anomaly_map: Floats) -> None:
         ConfigError: the packages for it are not installed.
         OutputError: it cannot be written.
     """
-    package = tifffile()
+    with replacing(path) as temporary:
+        encode_tiff(temporary, anomaly_map)
+
+
+def encode_tiff(file: Path, anomaly_map: Floats) -> None:
+    """The same, with no care for what is half written.
+
+    Raises:
+        ConfigError: the packages for it are not installed.
+    """
     bigtiff = 2 * anomaly_map.size > 1 << 31
-    with (
-        replacing(path) as temporary,
-        package.TiffWriter(temporary, bigtiff=bigtiff) as writer,
-    ):
+    with tifffile().TiffWriter(file, bigtiff=bigtiff) as writer:
         writer.write(
             _tiles(anomaly_map),
             shape=anomaly_map.shape,

@@ -22,7 +22,7 @@ from PIL import Image
 from faprompt.data.listing import Listed
 from faprompt.detection.map_files import write_tiff
 from faprompt.detection.prediction import Prediction
-from faprompt.detection.tracing import TRACED
+from faprompt.detection.tracing import TRACED, measures
 from faprompt.errors import ConfigError, FAPromptError, OutputError
 from faprompt.files import append_line, parse_json, refuse_foreign, replacing, sweep, write_text
 
@@ -94,14 +94,7 @@ class PredictionFolder:
         Raises:
             OutputError: the disk is full or the folder cannot be written.
         """
-        row: Row = {
-            "path": prediction.path,
-            "image_score": prediction.image_score,  # raw: thresholds are compared with it
-            "width": prediction.size[0],
-            "height": prediction.size[1],
-            "milliseconds": round(prediction.milliseconds, 3),
-            **(facts or {}),
-        }
+        row: Row = {**measures(prediction), **(facts or {})}
         if self.map_format:
             row["map"] = free_name(self._names, PurePosixPath("maps") / name, self.map_format)
             save_image(self.folder / row["map"], overlay or prediction.overlay())

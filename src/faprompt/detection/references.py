@@ -21,6 +21,7 @@ from torch.nn.functional import normalize
 
 from faprompt.data.files import images_below
 from faprompt.data.hashing import content_hash
+from faprompt.data.inputs import to_image
 from faprompt.data.samples import Dataset
 from faprompt.detection.areas import Areas, counting_patches
 from faprompt.detection.labelled import Evaluated
@@ -95,12 +96,11 @@ class ReferenceMemory:
         features = _encode(encoder, images)
         kept = [patches[keep] for patches, keep in zip(features, keeps, strict=True)]
         crops = _encode(encoder, _crops(images[0])) if len(kept) == 1 else []
-        digests = sorted(_digest(image) for image in images)
         return cls(
             patches=torch.cat(kept),
             typical=max(_farthest(kept, crops), SMALLEST_DISTANCE),
             images=len(images),
-            digest=hashlib.sha256("".join(digests).encode()).hexdigest(),
+            digest=_joined(_digest(image) for image in images),
         )
 
     def evidence(self, patches: Tensor) -> Tensor:
@@ -158,6 +158,15 @@ def reference_images(folder: str | Path) -> list[Path]:
     return found
 
 
+def references_digest(sources: Iterable[Any]) -> str:
+    """Digest of the memory that these good images make, without a model.
+
+    Raises:
+        DataError: one of them cannot be read.
+    """
+    return _joined({_digest(to_image(source)) for source in sources})
+
+
 def by_class(detector: Remembers, dataset: Dataset, folder: str | Path) -> dict[str, Evaluated]:
     """A detector with references of its own for each class of a data set.
 
@@ -206,6 +215,10 @@ def _read(encoder: Encoder, sources: Iterable[Any]) -> list[Image.Image]:
 
 def _digest(image: Image.Image) -> str:
     return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
+
+
+def _joined(digests: Iterable[str]) -> str:
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
 def _keep(image: Image.Image, areas: Areas | None, grid: int) -> Tensor:

@@ -6,29 +6,24 @@ regions.csv         a line per region, largest peak first, written at the end
 regions.coco.json   the same as COCO annotations, written at the end
 """
 
-import csv
-import io
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from faprompt.detection.outputs import free_name, save_image
 from faprompt.detection.prediction import Prediction
+from faprompt.detection.region_tables import line_writer, region_lines, require_whole, write_coco
 from faprompt.detection.regions import Region, check_settings, find_regions, region_mask
+from faprompt.detection.rendering import outlined
 from faprompt.errors import ConfigError, OutputError
 from faprompt.files import append_line, parse_json, replacing, write_text
 
 ROWS = "regions.jsonl"
-COLUMNS = (
-    *("path", "region", "x", "y", "width", "height", "area", "area_mm2", "peak", "mean"),
-    *("prompt", "prompt_share"),
-)
-CATEGORY = {"id": 1, "name": "anomaly", "supercategory": ""}
 
 Row = dict[str, Any]
 
@@ -54,9 +49,23 @@ class RegionSettings:
             responses=prediction.responses,
         )
 
+    def mask(self, prediction: Prediction) -> Image.Image:
+        """Their pixels as a grey picture of the image's size: 255 in a region, else 0."""
+        pixels = region_mask(prediction.anomaly_map, self.pixel_threshold, min_area=self.min_area)
+        grey = pixels.view(np.uint8)
+        grey *= 255  # in place: there may be very many
+        return Image.fromarray(grey)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for the record of a run."""
         return asdict(self)
+
+
+def outlined_overlay(prediction: Prediction, regions: Sequence[Region]) -> Image.Image:
+    """The heat map with the outlines of regions; of a very large image a reduced one."""
+    picture = prediction.overlay()
+    scale = picture.width / prediction.size[0]
+    return outlined(picture, ([(x * scale, y * scale) for x, y in r.polygon] for r in regions))
 
 
 def choose_threshold(
@@ -106,12 +115,7 @@ class RegionFolder:
         """
         regions = self.settings.find(prediction)
         mask = free_name(self._names, PurePosixPath("masks") / name, "png")
-        pixels = region_mask(
-            prediction.anomaly_map, self.settings.pixel_threshold, min_area=self.settings.min_area
-        )
-        grey = pixels.view(np.uint8)
-        grey *= 255  # in place: there may be very many
-        save_image(self.folder / mask, Image.fromarray(grey))
+        save_image(self.folder / mask, self.settings.mask(prediction))
         row: Row = {
             "path": prediction.path,
             "width": prediction.size[0],
@@ -124,12 +128,17 @@ class RegionFolder:
 
     def finish(self) -> None:
         """Write the table and the COCO file."""
-        self._write_table()
+        lines = sorted(region_lines(self._rows()), key=lambda line: -line["peak"])
+        with (
+            replacing(self.folder / "regions.csv") as temporary,
+            temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        ):
+            line_writer(file).writerows(lines)
         with (
             replacing(self.folder / "regions.coco.json") as temporary,
             temporary.open("w", encoding="utf-8") as file,
         ):
-            self._write_coco(file)
+            write_coco(file, self._rows)
 
     def _rows(self) -> Iterator[Row]:
         """Whole lines; the last of a killed run may be cut off."""
@@ -141,83 +150,9 @@ class RegionFolder:
                 for line in file:
                     try:
                         row = parse_json(line)
-                        _require_whole(row)
+                        require_whole(row)
                     except (ValueError, KeyError, TypeError):
                         continue
                     yield row
         except OSError as error:
             raise OutputError(f"{path}: cannot be read ({error.strerror})") from error
-
-    def _write_table(self) -> None:
-        lines = [_line(row, i, r) for row in self._rows() for i, r in enumerate(row["regions"])]
-        lines.sort(key=lambda line: -line["peak"])
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
-        write_text(self.folder / "regions.csv", text.getvalue())
-
-    def _write_coco(self, file: TextIO) -> None:
-        """Piece by piece: the outlines of many images need not be in memory together."""
-        file.write(
-            f'{{"info": {{"description": "faprompt"}}, "categories": [{json.dumps(CATEGORY)}'
-        )
-        file.write('],\n"images": [\n')
-        _write_list(file, (_coco_image(row, i) for i, row in enumerate(self._rows(), 1)))
-        file.write('],\n"annotations": [\n')
-        found = ((i, r) for i, row in enumerate(self._rows(), 1) for r in row["regions"])
-        _write_list(file, (coco_region(r, n, i) for n, (i, r) in enumerate(found, 1)))
-        file.write("]}\n")
-
-
-def _write_list(file: TextIO, items: Iterator[Row]) -> None:
-    separator = ""
-    for item in items:
-        file.write(separator + json.dumps(item))
-        separator = ",\n"
-
-
-def _require_whole(row: Row) -> None:
-    """Raise a ValueError, KeyError or TypeError where a row lacks what is written of it."""
-    if not (isinstance(row["path"], str) and isinstance(row["mask"], str)):
-        raise TypeError("path or mask")
-    _coco_image(row, 0)
-    for region in row["regions"]:
-        coco_region(region, 0, 0)
-        _ = -_line(row, 0, region)["peak"]
-
-
-def _line(row: Row, index: int, region: Row) -> Row:
-    """One line of the table."""
-    values = dict(zip(("x", "y", "width", "height"), region["box"], strict=True))
-    values |= {name: region[name] for name in ("area", "area_mm2", "peak", "mean")}
-    values |= {"path": row["path"], "region": index}
-    if region["prompts"]:
-        values["prompt"], values["prompt_share"] = region["prompts"][0]
-    return values
-
-
-def _coco_image(row: Row, number: int) -> Row:
-    return {
-        "id": number,
-        "file_name": row["path"],
-        "width": row["width"],
-        "height": row["height"],
-    }
-
-
-def coco_region(region: Row, number: int, image: int) -> Row:
-    """An annotation; its polygon is not closed by a repeated point, as is the custom there."""
-    return {
-        "id": number,
-        "image_id": image,
-        "category_id": CATEGORY["id"],
-        "segmentation": [[value for point in region["polygon"][:-1] for value in point]],
-        "bbox": region["box"],
-        "area": region["area"],
-        "iscrowd": 0,
-        "score": region["peak"],
-        "mean_score": region["mean"],
-        "area_mm2": region["area_mm2"],
-        "prompts": region["prompts"],
-    }

@@ -1,16 +1,24 @@
 """Rows of a prediction run, read again: for drift, and for review. Free of torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from faprompt.config import short
+from faprompt.data.parquet import parquet_rows
 from faprompt.detection.decision import Scored
 from faprompt.detection.station import REMEDY, Station
 from faprompt.errors import DataError, StationError
 from faprompt.files import parse_json
 
 RECORD = "predictions.jsonl"
+SHARDS = "shards"
+"""Of a run with an engine, whose rows lie in Parquet files there."""
+COLUMNS = (
+    *("path", "image_score", "peak", "sha256", "model_sha256", "decision", "margin"),
+    *("station_sha256", "map", "error"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +46,7 @@ class Judged:
         texts = [row["path"], row["model_sha256"], *(t for t in optional if t is not None)]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError(f"{short(texts)} are not all texts")
-        margin = row.get("margin", 0.0)
+        margin = row.get("margin") or 0.0
         if not isinstance(margin, int | float):
             raise TypeError(f"margin is {short(margin)}")
         return cls(
@@ -52,12 +60,39 @@ class Judged:
         )
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds the rows of a prediction run."""
+    return (folder / RECORD).is_file() or (folder / SHARDS).is_dir()
+
+
 def read_run(folder: Path) -> list[Judged]:
-    """All images of a run, those of equal content once.
+    """All images of a run, plain or with an engine; those of equal content once.
 
     Raises:
         DataError: no run there, or one whose rows tell too little.
+        ConfigError: it is one with an engine, and pyarrow is not installed.
     """
+    found: dict[str, Judged] = {}
+    for where, row in _shard_rows(folder) if (folder / SHARDS).is_dir() else _lines(folder):
+        try:
+            judged = Judged.from_row(row)
+        except (KeyError, TypeError, AttributeError, DataError) as error:
+            raise DataError(
+                f"{where}: lacks what is needed ({error}); predict again with this release"
+            ) from None
+        found.setdefault(judged.scored.sha256, judged)
+    return list(found.values())
+
+
+def _shard_rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each row stands, and the row."""
+    for path in sorted((folder / SHARDS).glob("*.parquet")):
+        for number, row in enumerate(parquet_rows(path, columns=COLUMNS), 1):
+            if row.get("error") is None:
+                yield f"{path}, row {number}", row
+
+
+def _lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     path = folder / RECORD
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -65,23 +100,13 @@ def read_run(folder: Path) -> list[Judged]:
         raise DataError(
             f"{path}: cannot be read ({error}); needed is a folder written by `faprompt predict`"
         ) from None
-    found: dict[str, Judged] = {}
     for number, line in enumerate(lines, 1):
         try:
-            row = parse_json(line)
+            yield f"{path}, line {number}", parse_json(line)
         except ValueError:
             if number == len(lines):
                 continue  # cut off when the run was killed
             raise DataError(f"{path}, line {number}: damaged; predict again") from None
-        try:
-            judged = Judged.from_row(row)
-        except (KeyError, TypeError, AttributeError, DataError) as error:
-            raise DataError(
-                f"{path}, line {number}: lacks what is needed ({error}); predict again with this "
-                "release"
-            ) from None
-        found.setdefault(judged.scored.sha256, judged)
-    return list(found.values())
 
 
 def require_relative(

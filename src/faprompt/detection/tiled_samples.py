@@ -1,11 +1,12 @@
-"""Labelled images looked at by windows, for the evaluation. Shapes: S input side in pixels."""
+"""Labelled images looked at at once or by windows. Shapes: S input side in pixels."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from faprompt.data.images import MAX_PIXELS
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Sample
-from faprompt.detection.labelled import ScoredSample
+from faprompt.detection.labelled import Evaluated, ScoredSample, score_samples
 from faprompt.detection.look import Look
 from faprompt.detection.map_files import shrunk
 from faprompt.detection.prediction import Engine, Reading
@@ -22,14 +23,49 @@ class LooksClosely(Protocol):
         """What the model has to offer."""
 
 
-def look_at_samples(
-    detector: object, samples: Sequence[Sample], reading: Reading, tiling: Tiling
+def scored_samples(
+    detector: Evaluated,
+    samples: Sequence[Sample],
+    *,
+    batch_size: int | None,
+    workers: int,
+    tiling: Tiling | None,
 ) -> Iterator[ScoredSample]:
-    """Look at every image; what cannot be used is given to ``reading.on_error``.
+    """Labelled samples, each once, scored at once or by windows; by windows errors may come late.
+
+    Args:
+        detector: The model.
+        samples: To be scored.
+        batch_size: Inputs at once; None: the detector's own.
+        workers: Threads that read ahead.
+        tiling: How to look by windows; None: at once.
 
     Raises:
         ConfigError: the detector cannot look by windows.
     """
+    if tiling is None:
+        size = batch_size or detector.batch_size
+        for batch in score_samples(detector, samples, batch_size=size, workers=workers):
+            yield from batch
+        return
+    failed: list[ScoredSample] = []
+    reading = Reading(
+        batch_size=batch_size,
+        workers=workers,
+        max_pixels=MAX_PIXELS,
+        on_error=lambda sample, error: failed.append(ScoredSample(sample=sample, error=error)),
+    )
+    for scored in _by_windows(detector, samples, reading, tiling):
+        yield scored
+        yield from failed
+        failed.clear()
+    yield from failed
+
+
+def _by_windows(
+    detector: object, samples: Sequence[Sample], reading: Reading, tiling: Tiling
+) -> Iterator[ScoredSample]:
+    """What can be used; the rest is given to ``reading.on_error``."""
     if not isinstance(detector, LooksClosely):
         raise ConfigError(f"{type(detector).__name__} cannot look by windows; leave --tile away")
     engine, look = detector.engine(), Look(tiling=tiling)

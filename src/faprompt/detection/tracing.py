@@ -1,4 +1,7 @@
-"""What a row of results needs so that its decision can be traced. Free of torch."""
+"""What a row of results says, and what it needs so that its decision can be traced.
+
+Free of torch.
+"""
 
 from typing import Any
 
@@ -8,6 +11,18 @@ from faprompt.detection.prediction import Prediction
 
 TRACED = ("decision", "margin", "peak", "sha256", "model_sha256", "station_sha256")
 """Keys of :func:`trace`, in the order of columns."""
+
+
+def measures(prediction: Prediction) -> dict[str, Any]:
+    """What every row says of an image: where it is, its score and size, and what it took."""
+    width, height = prediction.size
+    return {
+        "path": prediction.path,
+        "image_score": prediction.image_score,  # raw: thresholds are compared with it
+        "width": width,
+        "height": height,
+        "milliseconds": round(prediction.milliseconds, 3),
+    }
 
 
 def trace(

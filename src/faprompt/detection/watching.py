@@ -20,6 +20,7 @@ from faprompt.detection.hook import Hook
 from faprompt.detection.outputs import Row
 from faprompt.detection.prediction import Prediction
 from faprompt.detection.station import Station
+from faprompt.detection.tracing import measures
 from faprompt.detection.watch_log import WatchLog, state_columns
 from faprompt.errors import DataError, FAPromptError
 
@@ -147,15 +148,8 @@ class Watch:
         return self._finish(row, prediction, name)
 
     def _row(self, prediction: Prediction, sha256: str) -> Row:
-        width, height = prediction.size
-        row: Row = {
-            "time": self.clock().isoformat(timespec="milliseconds"),
-            "path": prediction.path,
-            "image_score": prediction.image_score,
-            "width": width,
-            "height": height,
-            "milliseconds": round(prediction.milliseconds, 3),
-        }
+        time = self.clock().isoformat(timespec="milliseconds")
+        row: Row = {"time": time, **measures(prediction)}
         if decision := prediction.decision:
             row |= {"decision": decision.verdict, "margin": decision.margin}
         return row | {

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import torch
 from torch import Tensor
 
 from faprompt.pretrain.kinds import DefectKind, SceneKind
@@ -62,13 +63,13 @@ def normal_caption(scene: SceneKind, random: Random) -> str:
     return phrased(f"{state} {_noun(scene, random)}".strip(), random)
 
 
-def abnormal_caption(scene: SceneKind, defect: DefectKind, mask: Tensor, random: Random) -> str:
+def abnormal_caption(scene: SceneKind, defect: DefectKind, place: str, random: Random) -> str:
     """A sentence for a scene with a defect.
 
     Args:
         scene: What is seen.
         defect: What is wrong with it.
-        mask: Where, (S, S), not empty.
+        place: Where, in words.
         random: Source of the choices.
     """
     own = random.random() < 0.5
@@ -77,15 +78,24 @@ def abnormal_caption(scene: SceneKind, defect: DefectKind, mask: Tensor, random:
     if random.random() < 0.5 or not own:
         words += f" with {with_article(random.choice(defect.nouns))}"
         if random.random() < 0.5:
-            words += f" at the {place_of(mask)}"
+            words += f" at the {place}"
     return phrased(words, random)
 
 
-def place_of(mask: Tensor) -> str:
-    """Words for the middle of a mask (S, S): "top left" to "bottom right"."""
-    points = mask.nonzero().float().mean(dim=0) / mask.shape[-1]
-    line, column = (min(int(3 * float(value)), 2) for value in points)
-    return f"{LINES[line]} {COLUMNS[column]}"
+def places_of(masks: Tensor) -> list[str]:
+    """Words for the middle of each mask (N, S, S), "top left" to "bottom right"; "" if empty.
+
+    All masks are measured before any is read, since each reading would stop a GPU.
+    """
+    at = torch.arange(masks.shape[-1], device=masks.device, dtype=torch.float64)
+    area = masks.sum(dim=(1, 2), dtype=torch.float64)
+    line = (masks.sum(dim=2) * at).sum(dim=1) / area
+    column = (masks.sum(dim=1) * at).sum(dim=1) / area
+    thirds = torch.stack([line, column], dim=1) * 3 / masks.shape[-1]
+    return [
+        f"{LINES[int(y)]} {COLUMNS[int(x)]}" if seen else ""
+        for (y, x), seen in zip(thirds.tolist(), (area > 0).tolist(), strict=True)
+    ]
 
 
 def _noun(scene: SceneKind, random: Random) -> str:

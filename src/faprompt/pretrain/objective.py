@@ -19,7 +19,9 @@ def loss_terms(clip: Clip, batch: Batch, dtype: torch.dtype = torch.float32) -> 
 
     The towers compute in ``dtype``; what compares their features does so in fp32.
     """
-    with torch.autocast(batch.images.device.type, dtype, enabled=dtype != torch.float32):
+    # Without a cache: it is shared by all threads, and a part would read what another is casting.
+    device, narrow = batch.images.device.type, dtype != torch.float32
+    with torch.autocast(device, dtype, enabled=narrow, cache_enabled=False):
         features = clip.visual.dual(batch.images)
         text = clip.text(batch.tokens).float()  # (B + 2 * STATE_PAIRS, D)
     patches, image = features.patches().float(), features.image.float()  # (B, L, D), (B, D)

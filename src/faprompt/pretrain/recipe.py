@@ -58,6 +58,9 @@ class Recipe:
     """Scenes per step; each comes with its twin, so a step sees twice as many images."""
     scenes_per_kind: int = 2
     """Scenes drawn together, with the same kind and kind of defect."""
+    block: int = 1
+    """Steps whose scenes are drawn together, ahead of their use, and shuffled: many scenes of a
+    kind at once fill a GPU. A block keeps the image size of its first step."""
     parts: int = 2
     """A step is computed in this many parts side by side, one core each; their gradients add up."""
     learning_rate: float = 1e-3
@@ -73,8 +76,11 @@ class Recipe:
     stages: tuple[Stage, ...] = (Stage(size=128, steps=0),)
 
     def __post_init__(self) -> None:
-        if min(self.scenes, self.scenes_per_kind, self.parts) < 1 or not self.stages:
-            raise ConfigError("scenes, scenes_per_kind, parts must be 1 or more, stages not empty")
+        counts = (self.scenes, self.scenes_per_kind, self.block, self.parts)
+        if min(counts) < 1 or not self.stages:
+            raise ConfigError(
+                "scenes, scenes_per_kind, block, parts must be 1 or more, stages not empty"
+            )
         if self.precision not in DTYPES:
             raise ConfigError(f"precision must be fp32 or bf16, got {self.precision!r}")
         if self.scenes % self.parts:

@@ -84,6 +84,17 @@ class Rendered:
         """Whether the damaged picture shows a defect at all, (N,) bool."""
         return self.mask.flatten(1).amax(dim=1) > 0
 
+    def at(self, index: Tensor) -> "Rendered":
+        """The scenes of an index (M,), in its order."""
+        there = index.to(self.mask.device)
+        return Rendered(
+            self.damaged[there],
+            self.clean[there],
+            self.mask[there],
+            tuple(self.scenes[i] for i in index.tolist()),
+            tuple(self.defects[i] for i in index.tolist()),
+        )
+
 
 class Renderer:
     """Draws scenes of one split, each batch from its own seed.

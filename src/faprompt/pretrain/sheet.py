@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from faprompt.pretrain.captions import abnormal_caption
+from faprompt.pretrain.captions import abnormal_caption, places_of
 from faprompt.pretrain.kinds import Split, defects_of
 from faprompt.pretrain.photos import PhotoBank
 from faprompt.pretrain.renderer import Rendered, Renderer
@@ -46,7 +46,8 @@ def contact_sheet(
         for column, picture in enumerate((rendered.clean[0], rendered.damaged[0], mask)):
             sheet.paste(_image(picture), (x + column * size, y))
         scene, defect = rendered.scenes[0], rendered.defects[0]
-        caption = abnormal_caption(scene, defect, rendered.mask[0, 0], Random(seed + place))
+        where = places_of(rendered.mask[:, 0])[0]
+        caption = abnormal_caption(scene, defect, where, Random(seed + place))
         draw.text((x + 3, y + size + 1), f"{scene.name}, {defect.name}: {caption}", "black")
     temporary = path.with_name(f".{os.getpid()}{path.name}")
     sheet.save(temporary, quality=88)

@@ -1,4 +1,4 @@
-"""The pretraining run: render, align, average, save; resumable after any interruption.
+"""The pretraining run in memory: render, align, average; whole on disk at any moment.
 
 Shapes: N scenes, B = 2 N images, L patches, P sentences, D joint width.
 """
@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +23,20 @@ from faprompt.clip.safe_pickle import safe_load_pickle
 from faprompt.clip.tokenizer import Tokenizer, load_tokenizer
 from faprompt.clip.weights import build_state
 from faprompt.errors import ConfigError, OutputError, TrainingError
-from faprompt.files import append_line, make_folder, replacing
+from faprompt.files import replacing
 from faprompt.pretrain.batches import BatchMaker
 from faprompt.pretrain.objective import initialised, loss_terms, parameter_groups
 from faprompt.pretrain.photos import PhotoBank
 from faprompt.pretrain.recipe import Recipe
 from faprompt.pretrain.renderer import RENDERER_VERSION, Renderer
-from faprompt.pretrain.scoring import score_heldout
 
 log = logging.getLogger(__name__)
 
 STATE_FILE = "state.pt"
-LOG_FILE = "log.jsonl"
+MAX_LEFT_OUT = 3
+"""Steps in a row that may be left out because something in them is not finite."""
 MAX_SCALE = 100.0
 """Largest inverse temperature of the contrastive loss, CLIP's own limit."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
-    """How long a run goes on and how often it writes; no influence on the result."""
-
-    minutes: float | None = None
-    """Stop after this time."""
-    steps: int | None = None
-    """Stop at this step, counted from the beginning of the run."""
-    save_minutes: float = 2.0
-    """Time between two states on disk."""
-    score_steps: int = 200
-    """Steps between two looks at the held-out kinds; 0 for none."""
-    log_steps: int = 10
-    """Steps between two lines of the log."""
 
 
 class Pretraining:
@@ -84,6 +68,9 @@ class Pretraining:
         self.recipe, self.spec = recipe, spec or get_spec("tiny")
         self.tokenizer = tokenizer or load_tokenizer(self.spec)
         self.device = torch.device(device)
+        if self.device.type == "cuda":
+            # Its gradients for 197 and 257 tokens were not finite on an H200 (torch 2.11).
+            torch.backends.cuda.enable_cudnn_sdp(False)
         photos = photos and photos.to(self.device)  # once: both parts share the pixels
         self.heldout_photos = photos and photos.part(heldout=True)
         seen = photos and photos.part(heldout=False)
@@ -100,33 +87,45 @@ class Pretraining:
             lr=recipe.learning_rate,
             betas=(0.9, 0.98),
         )
-        self.steps = 0
+        self.steps = self.left_out = 0
         self.seconds = 0.0
 
     def step(self) -> dict[str, float]:
         """One step: render, compare, learn, average. Returns the terms of the loss.
 
-        The parts of a step run side by side in threads, each on one core: on two shared cores
-        that is faster than two cores per operation, and the sum does not depend on timing.
+        A step whose loss or gradient is not finite is left out and counted as ``left_out``.
 
         Raises:
-            TrainingError: the loss is not finite.
+            TrainingError: that is the third in a row.
         """
         began = time.monotonic()
-        with ThreadPoolExecutor(self.recipe.parts) as pool:
-            results = list(pool.map(self._part, range(self.recipe.parts)))
+        results = self._parts()
         terms = {k: sum(r[0][k] for r in results) / len(results) for k in results[0][0]}
-        if not all(math.isfinite(value) for value in terms.values()):
+        finite = all(math.isfinite(value) for value in terms.values()) and self._learn(
+            [sum(g) / len(results) for g in zip(*(r[1] for r in results), strict=True)]
+        )
+        self.left_out = 0 if finite else self.left_out + 1
+        if self.left_out == MAX_LEFT_OUT:
             raise TrainingError(
-                f"step {self.steps}: the loss is not finite ({terms}); the last state written is "
-                "kept. Lower learning_rate in the recipe, or try precision fp32"
+                f"step {self.steps}: the loss or a gradient is not finite, as in the "
+                f"{MAX_LEFT_OUT - 1} steps before ({terms}); the last state written is kept. Lower "
+                "learning_rate in the recipe, or try precision fp32"
             )
-        gradients = [sum(g) / len(results) for g in zip(*(r[1] for r in results), strict=True)]
-        self._learn(gradients)
         self.steps += 1
         wall = time.monotonic() - began
         self.seconds += wall
-        return {**terms, "wall": wall}
+        return {**terms, "wall": wall, **({} if finite else {"left_out": 1})}
+
+    def _parts(self) -> list[tuple[dict[str, float], Sequence[Tensor]]]:
+        """All parts side by side in threads, each on one core.
+
+        On two shared cores that is faster than two cores per operation, and the sum does not
+        depend on timing.
+        """
+        if self.recipe.parts == 1:
+            return [self._part(0)]
+        with ThreadPoolExecutor(self.recipe.parts) as pool:
+            return list(pool.map(self._part, range(self.recipe.parts)))
 
     def _part(self, part: int) -> tuple[dict[str, float], Sequence[Tensor]]:
         """Loss terms and gradients of one part of the step."""
@@ -136,15 +135,19 @@ class Pretraining:
         weights = asdict(self.recipe.weights)
         loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         gradients = torch.autograd.grad(loss, list(self.clip.parameters()))
-        return {name: value.item() for name, value in terms.items()}, gradients
+        values = torch.stack([value.detach() for value in terms.values()]).tolist()
+        return dict(zip(terms, values, strict=True)), gradients
 
-    def _learn(self, gradients: Sequence[Tensor | float]) -> None:
+    def _learn(self, gradients: Sequence[Tensor | float]) -> bool:
+        """Follow the gradients; False, and nothing done, if one of them is not finite."""
         for group in self.optimiser.param_groups:
             warm = min(1.0, (self.steps + 1) / max(1, self.recipe.warmup_steps))
             group["lr"] = self.recipe.learning_rate * self.recipe.stage_at(self.steps).rate * warm
         for parameter, gradient in zip(self.clip.parameters(), gradients, strict=True):
             parameter.grad = torch.as_tensor(gradient)
-        nn.utils.clip_grad_norm_(self.clip.parameters(), self.recipe.gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self.clip.parameters(), self.recipe.gradient_norm)
+        if not math.isfinite(norm.item()):
+            return False
         self.optimiser.step()
         with torch.no_grad():
             self.clip.logit_scale.clamp_(max=math.log(MAX_SCALE))
@@ -152,6 +155,7 @@ class Pretraining:
             decay = min(self.recipe.average, (1 + self.steps) / (10 + self.steps))
             for name, value in self.clip.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
+        return True
 
     def averaged(self) -> Clip:
         """The towers with the averaged weights, ready to use."""
@@ -175,7 +179,7 @@ class Pretraining:
             "optimiser": self.optimiser.state_dict(),
         }
         content = io.BytesIO()  # torch's own writing to a full disk raises anything
-        torch.save(state, content)
+        torch.save(on_cpu(state), content)
         with replacing(folder / STATE_FILE) as temporary:
             temporary.write_bytes(content.getbuffer())
 
@@ -216,56 +220,10 @@ class Pretraining:
             log.warning("%s: renderer %s then, %s now", path, state["renderer"], RENDERER_VERSION)
 
 
-def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False) -> None:
-    """Train until the pace says stop; states and the log go to ``folder``.
-
-    Raises:
-        ConfigError: ``folder`` holds a run and ``resume`` is off, or the other way round.
-    """
-    make_folder(folder)
-    if (folder / STATE_FILE).exists():
-        if not resume:
-            raise ConfigError(f"{folder} holds a run already; add --resume or name another --out")
-        run.resume(folder)
-    began = saved = time.monotonic()
-    if _over(run, pace, began):
-        return  # nothing to do: a run that goes on elsewhere is not disturbed
-    start = {"recipe": run.recipe.digest, "step": run.steps, "renderer": RENDERER_VERSION}
-    note(folder, {"event": "start", **start, "photos": run.maker.renderer.photos is not None})
-    while not _over(run, pace, began):
-        terms = run.step()
-        if run.steps % pace.log_steps == 0:
-            note(
-                folder,
-                {
-                    "step": run.steps,
-                    "size": run.recipe.stage_at(run.steps - 1).size,
-                    **{name: round(value, 4) for name, value in terms.items()},
-                },
-            )
-        if pace.score_steps and run.steps % pace.score_steps == 0:
-            score = score_heldout(
-                run.averaged(), run.tokenizer, photos=run.heldout_photos, scenes=96
-            )
-            note(folder, {"step": run.steps, "event": "heldout", **asdict(score)})
-        if time.monotonic() - saved > pace.save_minutes * 60:
-            run.save(folder)
-            saved = time.monotonic()
-    run.save(folder)
-    note(folder, {"event": "stop", "step": run.steps, "seconds": round(run.seconds)})
-
-
-def note(folder: Path, line: dict[str, Any]) -> None:
-    """Add a line to the run's log.
-
-    Raises:
-        OutputError: the log cannot be written.
-    """
-    append_line(folder / LOG_FILE, line)
-    log.info("%s", line)
-
-
-def _over(run: Pretraining, pace: Pace, began: float) -> bool:
-    if pace.steps is not None and run.steps >= pace.steps:
-        return True
-    return pace.minutes is not None and time.monotonic() - began >= pace.minutes * 60
+def on_cpu(state: Any) -> Any:
+    """A state with its tensors on the CPU: one made on a GPU goes on, and ships, without one."""
+    if isinstance(state, dict):
+        return {key: on_cpu(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [on_cpu(value) for value in state]
+    return state.cpu() if isinstance(state, Tensor) else state

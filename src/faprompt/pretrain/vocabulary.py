@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from random import Random
 
-import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from faprompt.clip.tokenizer import END, START
@@ -50,12 +49,12 @@ denim mesh dial gauge grid weave stripes wafer textile yarn hat coat shoe ball t
 def sentences(count: int = 20_000, seed: int = 0) -> Iterable[str]:
     """Sentences of the grammar, every word of it among them."""
     random = Random(seed)
-    mask = torch.ones(3, 3)
+    place = " ".join((captions.LINES[1], captions.COLUMNS[1]))
     for _ in range(count):
         yield from captions.state_pair(random)
         scene, defect = random.choice(SCENE_KINDS), random.choice(DEFECT_KINDS)
         yield captions.normal_caption(scene, random)
-        yield captions.abnormal_caption(scene, defect, mask, random)
+        yield captions.abnormal_caption(scene, defect, place, random)
     words = {word for kind in SCENE_KINDS for noun in kind.nouns for word in noun.split()}
     words |= {w for kind in DEFECT_KINDS for n in (*kind.nouns, *kind.states) for w in n.split()}
     words |= {*captions.LINES, *captions.COLUMNS, *MORE_WORDS.split()}

@@ -4,21 +4,20 @@ Shapes: B images, S input side in pixels, H x W the original image.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from faprompt.data.hashing import content_hash
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
-from faprompt.detection.fitting import decider, station_for
+from faprompt.detection.fitting import decider
 from faprompt.detection.look import Look
-from faprompt.detection.prediction import Engine, OnError, Prediction, Reading, Seen, predict
-from faprompt.detection.station import Station
+from faprompt.detection.prediction import Engine, Seen
+from faprompt.detection.predictor import Predictor
 from faprompt.errors import CheckpointError, ConfigError
 from faprompt.files import expanded
 from faprompt.runtime.description import MODEL_FILES, STATION, Description
@@ -26,20 +25,18 @@ from faprompt.runtime.pixels import Floats, preprocess, to_original
 from faprompt.runtime.sessions import Bools, Session, onnx_session, openvino_session
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 DEFAULT_BATCH = 4
 
 
-class Runtime:
+class Runtime(Predictor):
     """An exported model, ready to score images."""
 
     def __init__(self, session: Session, description: Description) -> None:
         self.session = session
         self.description = description
         self.batch_size = DEFAULT_BATCH
-        self.station: Station | None = None
-        """Where decisions come from; see :meth:`use_station`."""
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu", threads: int | None = None) -> Self:
@@ -103,17 +100,6 @@ class Runtime:
         """What changes scores beside the model: areas and tiling."""
         return look.settings() if look else {}
 
-    def use_station(self, station: Station | str | Path) -> None:
-        """Decide OK, UNSURE or NG in all predictions that follow.
-
-        Args:
-            station: A station of this model, or its file.
-
-        Raises:
-            StationError: not a station, or one of another model.
-        """
-        self.station = station_for(station, self.identity)
-
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Floats]:
         """One image as it is seen (RGB) and as the model reads it (3, S, S).
 
@@ -141,57 +127,13 @@ class Runtime:
     def _run(self, pixels: Floats, keep: Bools | None) -> tuple[Floats, Floats, Floats]:
         return self.session(np.ascontiguousarray(pixels, dtype=np.float32), keep)
 
-    @overload
-    def predict(  # type: ignore[overload-overlap]  # str and arrays are iterable, too
-        self,
-        source: "str | Path | Image.Image | NDArray[Any] | Tensor",
-        *,
-        max_pixels: int = MAX_PIXELS,
-        look: Look | None = None,
-    ) -> Prediction: ...
-
-    @overload
-    def predict(
-        self,
-        source: Iterable[Any],
-        *,
-        batch_size: int | None = None,
-        workers: int = 2,
-        max_pixels: int = MAX_PIXELS,
-        on_error: OnError | None = None,
-        look: Look | None = None,
-    ) -> Iterator[Prediction]: ...
-
-    def predict(
-        self,
-        source: Any,
-        *,
-        batch_size: int | None = None,
-        workers: int = 2,
-        max_pixels: int = MAX_PIXELS,
-        on_error: OnError | None = None,
-        look: Look | None = None,
-    ) -> Prediction | Iterator[Prediction]:
-        """Score one image, or a stream of them.
-
-        Args:
-            source: A path, a Pillow image, an array (HWC uint8 RGB or HW grey) or a tensor; or an
-                iterable of these, which may be endless.
-            batch_size: Images at once; by default 4.
-            workers: Threads that read ahead.
-            max_pixels: Width times height that is still decoded.
-            on_error: Called with an unusable item of a stream and its error; the stream goes on.
-                Without it the error is raised.
-            look: What counts of the images, whether to look by windows, and what else to tell.
-
-        Returns:
-            A prediction; for an iterable a generator of predictions in its order, in bounded
-            memory.
+    def engine(self, look: Look | None = None) -> Engine[Floats]:
+        """What this model has to offer for a stream of images looked at in one way.
 
         Raises:
-            DataError: an image cannot be used.
+            StationError: its station was calibrated for another way.
         """
-        engine = Engine(
+        return Engine(
             read=lambda item, limit: self.read(item, max_pixels=limit),
             score=self._see,
             to_original=to_original,
@@ -202,10 +144,6 @@ class Runtime:
             decide=decider(self.station, self.score_settings(look)),
             precision=self.description.precision,
         )
-        reading = Reading(
-            batch_size=batch_size, workers=workers, max_pixels=max_pixels, on_error=on_error
-        )
-        return predict(source, engine, reading, look)
 
     def _see(
         self, pixels: Sequence[Floats], *, keep: Bools | None = None, responses: bool = False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from faprompt.detection.tiling import Tiling
 from faprompt.errors import DataError
 from faprompt.metrics.pixel import FPR_LIMIT
 from faprompt.scale.engines import Report, Work
@@ -41,6 +42,8 @@ class Evaluating:
     model: Model
     batch_size: int | None
     workers: int
+    tiling: Tiling | None = None
+    """Look by windows; None: at once at every image."""
 
     def build(self) -> Work:
         """Load the model; see :class:`faprompt.scale.engines.Recipe`."""
@@ -74,21 +77,21 @@ class ShardEvaluator:
         return {"shard": shard, "rows": size}
 
     def _score(self, rows: list[Row]) -> None:
-        from faprompt.detection.labelled import score_samples
+        from faprompt.detection.tiled_samples import scored_samples
 
         wanted = [row for row in rows if row["label"] is not None]
         with LocalSamples(wanted, workers=self.recipe.workers) as local:
             for number, error in local.errors.items():
                 wanted[number]["error"] = str(error)
-            batches = score_samples(
+            places = dict(zip(map(id, local.samples), local.numbers, strict=True))
+            for one in scored_samples(
                 self.detector,
                 local.samples,
-                batch_size=self.recipe.batch_size or self.detector.batch_size,
+                batch_size=self.recipe.batch_size,
                 workers=self.recipe.workers,
-            )
-            scored = (one for batch in batches for one in batch)
-            for number, one in zip(local.numbers, scored, strict=True):
-                wanted[number] |= _columns(one, local)
+                tiling=self.recipe.tiling,
+            ):
+                wanted[places[id(one.sample)]] |= _columns(one, local)
 
 
 def _columns(scored: "ScoredSample", local: LocalSamples) -> Row:

@@ -1,17 +1,15 @@
 """Labelled images as the inputs of a plan, and back to samples where the work is done."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Self
 
 from faprompt.data.datasets import load_dataset
 from faprompt.data.layouts.manifest import PARQUET_SUFFIX, known_values, table_rows
 from faprompt.data.loading import map_ordered
-from faprompt.data.remote import fetch, is_url
 from faprompt.data.samples import Sample
-from faprompt.errors import DataError, FAPromptError, OutputError
+from faprompt.errors import DataError, FAPromptError
+from faprompt.scale.copies import Copies
 from faprompt.scale.plan import Row
 from faprompt.scale.sources import absolute
 
@@ -78,14 +76,9 @@ class LocalSamples:
         self.errors: dict[int, FAPromptError] = {}
         """Place to reason, of the others."""
         self._rows, self._workers = rows, workers
-        self._names: dict[str, str] = {}
-        self._folder = Path()
-        self._stack = ExitStack()
+        self._copies = Copies()
 
     def __enter__(self) -> Self:
-        if any(is_url(name) for row in self._rows for name in (row["path"], row["mask"] or "")):
-            place = tempfile.TemporaryDirectory(prefix="faprompt-", ignore_cleanup_errors=True)
-            self._folder = Path(self._stack.enter_context(place))
         fetched = map_ordered(self._sample, range(len(self._rows)), workers=self._workers)
         for number, result in fetched:
             if isinstance(result, DataError):
@@ -98,35 +91,19 @@ class LocalSamples:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self._copies.close()
 
     def reason(self, error: FAPromptError) -> str:
         """What an error says, with the names that the rows have."""
-        text = str(error)
-        for copy, name in self._names.items():
-            text = text.replace(copy, name)
-        return text
+        return self._copies.reason(error)
 
     def _sample(self, number: int) -> Sample:
         row = self._rows[number]
         return Sample(
-            image_path=self._here(row["path"], f"{number}-image"),
+            image_path=self._copies.here(row["path"]),
             class_name=row["class"],
             label=row["label"],
             anomaly_type=row["type"],
-            mask_path=self._here(row["mask"], f"{number}-mask") if row["mask"] else None,
+            mask_path=self._copies.here(row["mask"]) if row["mask"] else None,
             mask_rule=row["mask_rule"],
         )
-
-    def _here(self, name: str, copy: str) -> Path:
-        if not is_url(name):
-            return Path(name)
-        path = self._folder / copy
-        content = fetch(name)
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            reason = error.strerror
-            raise OutputError(f"{path}: no room for a copy ({reason}); set TMPDIR") from error
-        self._names[str(path)] = name
-        return path

@@ -1,13 +1,56 @@
 """The model of a run: described once, loaded by every worker, refused where it is another."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from faprompt.errors import CheckpointError
+from faprompt.detection.look import Look
+from faprompt.errors import CheckpointError, DataError
 from faprompt.files import expanded
 
 if TYPE_CHECKING:
+    from faprompt.detection.areas import Areas
     from faprompt.detection.detector import Detector
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class References:
+    """A folder of good images, the same for every worker."""
+
+    folder: str
+    """Its full name."""
+    sha256: str
+    """Of their pixels; see ``ReferenceMemory.digest``."""
+
+    @classmethod
+    def of(cls, folder: str) -> Self:
+        """Describe a folder as it is now.
+
+        Raises:
+            DataError: an image cannot be used, or there is none.
+        """
+        from faprompt.detection.references import reference_images, references_digest
+
+        images = reference_images(folder)
+        return cls(folder=str(expanded(folder).absolute()), sha256=references_digest(images))
+
+    def given_to(self, detector: "Detector", areas: "Areas | None") -> "Detector":
+        """The detector with a memory of them.
+
+        Raises:
+            DataError: they are others than the run began with, or cannot be used.
+            ConfigError: they are too many.
+        """
+        from faprompt.detection.references import reference_images
+
+        found = detector.with_references(reference_images(self.folder), areas=areas)
+        assert found.memory is not None
+        if found.memory.digest != self.sha256:
+            raise DataError(
+                f"{self.folder}: other images than the run was planned with (SHA-256 "
+                f"{found.memory.digest}, needed is {self.sha256}); put the same ones on every "
+                "machine"
+            )
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,12 +64,26 @@ class Model:
     weights: str | None
     device: str
     precision: str
+    colour_limits: tuple[float, float] = (0.0, 1.0)
+    """Of its heat maps: regions begin with the colour, unless told."""
+    references: References | None = None
+    """Good images to compare with; None: zero-shot."""
 
-    def load(self) -> "Detector":
+    def score_settings(self, look: Look) -> dict[str, Any]:
+        """What changes scores beside the model; see ``Detector.score_settings``."""
+        found = look.settings()
+        return found | ({"references_sha256": self.references.sha256} if self.references else {})
+
+    def load(self, look: Look | None = None) -> "Detector":
         """Load it.
+
+        Args:
+            look: How images will be looked at: of references the same counts.
 
         Raises:
             CheckpointError: the file is another than the run began with.
+            DataError: the references are.
+            ConfigError: the references are too many, or do not go together with the look.
         """
         from faprompt.detection.detector import Detector
 
@@ -38,11 +95,18 @@ class Model:
                 f"{self.name}: SHA-256 {detector.checksum}, the run was planned with "
                 f"{self.sha256}; put the same file on every machine"
             )
-        return detector
+        if self.references is None:
+            return detector
+        return self.references.given_to(detector, look.areas if look else None)
 
 
 def describe(
-    name: str, *, weights: str | None, device: str, precision: str
+    name: str,
+    *,
+    weights: str | None,
+    device: str,
+    precision: str,
+    references: str | None = None,
 ) -> tuple[Model, dict[str, Any]]:
     """Describe a model without loading it.
 
@@ -53,6 +117,7 @@ def describe(
         weights: The backbone's; see ``load_backbone``.
         device: Of the workers.
         precision: ``auto``, ``fp32`` or ``bf16``.
+        references: Folder of good images that all workers can read under the same name.
 
     Returns:
         The model, and its part of a run's settings.
@@ -60,6 +125,7 @@ def describe(
     Raises:
         CheckpointError: it is missing or damaged.
         ConfigError: the precision does not exist.
+        DataError: a reference cannot be used, or there is none.
     """
     from faprompt.clip.compute import resolve
     from faprompt.data.hashing import content_hash
@@ -75,6 +141,8 @@ def describe(
         weights=full_weights(weights),
         device=device,
         precision=resolved,
+        colour_limits=header.colour_limits,
+        references=None if references is None else References.of(references),
     )
     facts = {
         "model": name,

@@ -23,6 +23,8 @@ RECORD = "plan.json"
 PART_INPUTS = 262_144
 """Inputs per file of the plan: as many are in memory when it is written."""
 SHARD_FOLDER = "shards"
+PICTURES = ("maps", "masks")
+"""Folders with a folder per shard."""
 Row = dict[str, Any]
 
 
@@ -55,6 +57,11 @@ class Plan:
 def shard_name(shard: int) -> str:
     """Name of a shard's file; sorted names are in the order of the inputs."""
     return f"{SHARD_FOLDER}/{shard:08d}.parquet"
+
+
+def picture_name(kind: str, shard: int, index: int, form: str) -> str:
+    """Name of a picture of an input: its kind, its shard, its number, its format."""
+    return f"{kind}/{shard:08d}/{index:010d}.{form}"
 
 
 def _part_shards(shard_size: int) -> int:

@@ -3,13 +3,14 @@
 run.json       settings; another run in the same place is refused
 plan.json      what is to be done, see :mod:`faprompt.scale.plan`
 shards/        one Parquet file per shard; that it is there says that it is done, and nothing else
-maps/          heat maps, where they are asked for
+maps/, masks/  heat maps and the pixels of regions, where they are asked for
 errors.jsonl   bad inputs with reasons, made from the shards when all are there
 summary.json   counts, likewise
 """
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +19,20 @@ from faprompt.detection.outputs import refuse_changes
 from faprompt.errors import OutputError
 from faprompt.files import parse_json
 from faprompt.scale.engines import Engine, Recipe
-from faprompt.scale.plan import SHARD_FOLDER, Plan, pending, read_plan, shard_name, write_plan
+from faprompt.scale.plan import (
+    PICTURES,
+    SHARD_FOLDER,
+    Plan,
+    pending,
+    read_plan,
+    shard_name,
+    write_plan,
+)
 from faprompt.scale.shards import TOP, all_facts, read_shard
 from faprompt.scale.store import Store
 
 RECORD = "run.json"
-VERSION = 1
+VERSION = 2
 """Part of the settings: raised when the files of a run change their meaning."""
 
 
@@ -37,6 +46,8 @@ class Summary:
     """Of all workers together."""
     top: list[tuple[str, float]]
     """Highest scores, with paths."""
+    decisions: Mapping[str, int]
+    """How many images are OK, UNSURE and NG; empty without a station."""
 
 
 def open_run(
@@ -111,9 +122,11 @@ def finish(store: Store, plan: Plan) -> Summary:
         OutputError: a shard is missing or damaged, or the files cannot be written.
     """
     errors, seconds, lines = 0, 0.0, []
+    decisions: Counter[str] = Counter()
     top: list[tuple[float, str]] = []
     for shard, facts in all_facts(store, plan):
         seconds += facts["seconds"]
+        decisions.update(facts["decisions"])
         top = heapq.nlargest(TOP, top + [(score, path) for path, score in facts["top"]])
         if facts["errors"]:
             errors += facts["errors"]
@@ -122,15 +135,38 @@ def finish(store: Store, plan: Plan) -> Summary:
                 for row in read_shard(store, shard, ["path", "error"])
                 if row["error"] is not None
             ]
-    summary = Summary(
-        inputs=plan.inputs, errors=errors, seconds=seconds, top=[(p, s) for s, p in top]
-    )
-    for folder in ("", "plan", SHARD_FOLDER):
-        store.sweep(folder)
+    _sweep(store)
     store.write("errors.jsonl", "".join(lines).encode())
-    about = {"inputs": plan.inputs, "errors": errors, "shards": plan.shards, "seconds": seconds}
+    about = {
+        "inputs": plan.inputs, "errors": errors, "shards": plan.shards, "seconds": seconds,
+        **({"decisions": decisions} if decisions else {}),
+    }  # fmt: skip
     store.write("summary.json", (json.dumps(about, indent=2) + "\n").encode())
-    return summary
+    return Summary(
+        inputs=plan.inputs,
+        errors=errors,
+        seconds=seconds,
+        top=[(path, score) for score, path in top],
+        decisions=decisions,
+    )
+
+
+def _sweep(store: Store) -> None:
+    """Remove what killed processes left half written."""
+    pictures = [f"{kind}/{shard}" for kind in PICTURES for shard in store.names(kind)]
+    for folder in ("", "plan", SHARD_FOLDER, *pictures):
+        store.sweep(folder)
+
+
+def some_scores(store: Store, plan: Plan, *, limit: int = 10_000) -> list[float]:
+    """Image scores of shards that lie evenly in the run; all, if there are at most ``limit``.
+
+    Raises:
+        OutputError: a shard is missing or damaged.
+    """
+    step = -(-plan.inputs // limit)
+    rows = (read_shard(store, i, ["image_score"]) for i in range(0, plan.shards, step))
+    return [row["image_score"] for shard in rows for row in shard if row["image_score"] is not None]
 
 
 def forget_errors(store: Store, plan: Plan) -> int:

@@ -7,6 +7,7 @@ itself. The footer holds counts and the highest scores: telling of a run reads f
 import heapq
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from faprompt.data.parquet import require_pyarrow
 from faprompt.errors import FAPromptError, OutputError
 from faprompt.files import parse_json
 from faprompt.scale.plan import Plan, Row, shard_name
+from faprompt.scale.region_column import region_type
 from faprompt.scale.store import Store
 
 TOP = 20
@@ -24,10 +26,11 @@ THREADS = 8
 """Footers read at once: of a store elsewhere each takes a round trip."""
 _FACTS = b"faprompt"
 _KINDS = {
-    "index": "int64", "path": "string", "image_score": "float64", "width": "int32",
-    "height": "int32", "milliseconds": "float64", "map": "string", "error": "string",
-    "label": "int8", "class": "string", "anomaly_map": "binary", "gt_mask": "binary",
+    "index": "int64", "image_score": "float64", "width": "int32", "height": "int32",
+    "milliseconds": "float64", "margin": "float64", "peak": "float64", "label": "int8",
+    "anomaly_map": "binary", "gt_mask": "binary",
 }  # fmt: skip
+"""Types of columns; all others but ``regions`` are texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def write_shard(
         seconds: What it took.
 
     Returns:
-        Its facts: ``rows``, ``errors``, ``seconds``, ``top``.
+        Its facts: ``rows``, ``errors``, ``seconds``, ``top``, ``decisions``.
 
     Raises:
         OutputError: it cannot be written.
@@ -72,14 +75,22 @@ def write_shard(
         "errors": sum(row.get("error") is not None for row in rows),
         "seconds": seconds,
         "top": [[row["path"], row["image_score"]] for row in top],
+        "decisions": Counter(row["decision"] for row in scored if row.get("decision")),
     }
-    fields = [(name, getattr(pyarrow, _KINDS[name])()) for name in form.columns]
+    fields = [(name, _kind(name)) for name in form.columns]
     schema = pyarrow.schema(fields, metadata={_FACTS: json.dumps(facts).encode()})
     table = pyarrow.table({n: [row.get(n) for row in rows] for n in form.columns}, schema=schema)
     buffer = io.BytesIO()
     parquet.write_table(table, buffer, compression="zstd", row_group_size=form.group)
     store.write(shard_name(shard), buffer.getvalue())
     return facts
+
+
+def _kind(name: str) -> Any:
+    """The Parquet type of a column."""
+    import pyarrow
+
+    return region_type() if name == "regions" else getattr(pyarrow, _KINDS.get(name, "string"))()
 
 
 def read_shard(store: Store, shard: int, columns: Sequence[str] | None = None) -> list[Row]:
@@ -148,6 +159,7 @@ def _facts(file: Any) -> dict[str, Any]:
         "errors": int(told["errors"]),
         "seconds": float(told["seconds"]),
         "top": [(str(path), float(score)) for path, score in told["top"]],
+        "decisions": {str(name): int(count) for name, count in told["decisions"].items()},
     }
 
 

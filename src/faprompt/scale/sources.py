@@ -13,18 +13,13 @@ from faprompt.data.files import is_folder, is_image, is_stray
 from faprompt.data.layouts.manifest import PATH_NAMES, resolve
 from faprompt.data.listing import STANDARD_INPUT, expand
 from faprompt.data.parquet import parquet_rows
-from faprompt.data.remote import Url, file_system, is_url
+from faprompt.data.remote import file_system, is_url
 from faprompt.errors import DataError
 from faprompt.files import expanded
 
 MANIFEST_SUFFIX = ".parquet"
 DIGEST_BYTES = 16
 """Of a name, to tell whether it was listed before: two of 10^9 names meet with chance 1e-21."""
-
-
-def as_source(name: str) -> str | Path:
-    """What ``Detector.predict`` reads: a path, or a URL that says so by its type."""
-    return Url(name) if is_url(name) else Path(name)
 
 
 def list_inputs(

@@ -2,6 +2,9 @@
 
 import posixpath
 import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -84,12 +87,34 @@ class Store:
             with replacing(Path(self.root, name)) as temporary:
                 temporary.write_bytes(content)
             return
+        self._put(name, lambda system, path: system.pipe_file(path, content))
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Yield a temporary path here; the file is that of ``name`` when the block succeeds.
+
+        For what is too large for memory, or is written by a library that wants a path.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if not self.remote:
+            with replacing(Path(self.root, name)) as temporary:
+                yield temporary
+            return
+        with tempfile.TemporaryDirectory(prefix="faprompt-") as folder:
+            content = Path(folder, "content")
+            yield content
+            self._put(name, lambda system, path: system.put_file(str(content), path))
+
+    def _put(self, name: str, write: Callable[[Any, str], Any]) -> None:
+        """Write a file elsewhere under a temporary name, and rename it."""
         system, path = self._at(name)
         folder, base = posixpath.split(path)
         temporary_path = posixpath.join(folder, f".{base}.{secrets.token_hex(4)}")
         try:
             system.makedirs(folder, exist_ok=True)
-            system.pipe_file(temporary_path, content)
+            write(system, temporary_path)
             system.mv(temporary_path, path)
         except Exception as error:  # every client has errors of its own
             raise OutputError(f"{self.where(name)}: cannot be written ({error})") from error

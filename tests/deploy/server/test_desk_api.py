@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served, until
+from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served
 from fastapi.testclient import TestClient
 from graphs import small_detector
+from patience import PATIENCE, until
 from PIL import Image
 
 from faprompt.deploy.server import schemas
@@ -111,7 +112,7 @@ def test_polling_tells_every_change_once(client: TestClient, model: GreyModel) -
     batch = new_batch(client)
     model.gate.clear()
     send(client, batch, *((f"{n}.png", png(n)) for n in range(3)))
-    model.busy.wait(20)
+    assert model.busy.wait(PATIENCE)
     seen: dict[str, str] = {}
     change = 0
 
@@ -190,7 +191,7 @@ def test_cancelling_spares_the_model_what_waits(client: TestClient, model: GreyM
     batch = new_batch(client)
     model.gate.clear()
     send(client, batch, ("first.png", png(0)))
-    model.busy.wait(20)
+    assert model.busy.wait(PATIENCE)
     send(client, batch, *((f"{n}.png", png(n)) for n in range(1, 6)))
     reply = client.post(f"{API}/batches/{batch}/cancel").json()
     assert (reply["counts"]["cancelled"], reply["counts"]["running"]) == (5, 1)

@@ -13,12 +13,14 @@ from desks import API, GreyModel, client_of, finished_items, new_batch, png, sen
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 from PIL import Image
 
 from faprompt.deploy.server import uploads
 from faprompt.deploy.server.keys import COOKIE, Keys, read_key
 from faprompt.deploy.server.names import display_name, download_name
-from faprompt.errors import ConfigError
+from faprompt.deploy.server.store import Store
+from faprompt.errors import ConfigError, OutputError
 
 KEY = "0123456789abcdef-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -366,10 +368,29 @@ def test_a_full_disk_is_an_error_and_not_a_half_item(
     assert [item["status"] for item in finished_items(client, batch)] == ["done"]
 
 
+def test_an_image_without_a_row_is_not_kept(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = new_batch(client)
+    send(client, batch, ("a.png", png(1)))
+
+    def full(*_: Any) -> None:
+        raise OutputError("desk.sqlite: cannot be written (database or disk is full)")
+
+    monkeypatch.setattr(Store, "add_item", full)
+    for value in (1, 2):
+        reply = send(client, batch, ("b.png", png(value)))
+        assert "disk is full" in reply.json()["rejected"][0]["message"]
+    monkeypatch.setattr(Store, "add_item", lambda *_: None)  # the batch went meanwhile
+    assert send(client, batch, ("c.png", png(3))).status_code == 404
+    kept = [path for path in (tmp_path / "desk" / "images").rglob("*") if path.is_file()]
+    assert [path.read_bytes() for path in kept] == [png(1)]
+
+
 def test_a_fault_of_the_model_costs_its_image_alone(tmp_path: Path) -> None:
     model = GreyModel()
     model.crash_on = {13}
-    with client_of(tmp_path, served(model), batch_wait_seconds=1.0) as client:
+    with client_of(tmp_path, served(model), batch_size=3, batch_wait_seconds=PATIENCE) as client:
         batch = new_batch(client)
         send(client, batch, ("a", png(1)), ("b", png(2, (13, 8))), ("c", png(3)))
         statuses = [item["status"] for item in finished_items(client, batch)]

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk_process import Running, running
-from desks import API, GreyModel, png, served, until
+from desk_process import LATER, Running, running
+from desks import API, GreyModel, png, served
+from patience import PATIENCE, until
 
 from faprompt.deploy.server.desk import Desk
 from faprompt.errors import ConfigError
+
+HEALTH = f"GET {API}/health HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 def new_batch(desk: Running) -> str:
@@ -62,10 +65,10 @@ def test_sigterm_lets_running_requests_finish_and_keeps_what_waits(tmp_path: Pat
         until(lambda: refused(desk.port), "no new connections")
         assert not answers
         gate.touch()
-        asking.join(20)
+        asking.join(PATIENCE)
         assert answers[0][0] == 200
         assert answers[0][1]["image_score"] == pytest.approx(0.2)
-        assert desk.process.wait(20) == 0
+        assert desk.process.wait(PATIENCE) == 0
     with running(tmp_path / "desk", gate) as desk:
         until(lambda: set(statuses(desk, batch).values()) == {"done"}, "the image that waited")
 
@@ -75,7 +78,7 @@ def waiting(desk: Running) -> int:
 
 
 def in_progress(desk: Running) -> bool:
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=PATIENCE) as connection:
         connection.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
         text = b"".join(iter(lambda: connection.recv(65536), b""))
     return b"faprompt_images_at_model 1.0" in text
@@ -83,7 +86,7 @@ def in_progress(desk: Running) -> bool:
 
 def refused(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
     except OSError:
         return True
     return False
@@ -92,7 +95,7 @@ def refused(port: int) -> bool:
 def test_slow_clients_hold_nobody_and_are_let_go(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
-    with running(tmp_path / "desk", gate, idle_seconds=1.0) as desk:
+    with running(tmp_path / "desk", gate) as desk:
         batch = new_batch(desk)
         head = (
             f"POST {API}/batches/{batch}/images HTTP/1.1\r\nHost: localhost\r\n"
@@ -102,6 +105,7 @@ def test_slow_clients_hold_nobody_and_are_let_go(tmp_path: Path) -> None:
         bodies = [slow(desk, head + b"--b\r\nContent-Disp") for _ in range(50)]
         status, reply = desk.send("/score", ("a.png", png(51)), field="file")
         assert (status, reply["status"]) == (200, "done")
+        desk.process.send_signal(LATER)
         for connection in heads:
             assert connection.recv(4096) == b""
             connection.close()
@@ -113,8 +117,33 @@ def test_slow_clients_hold_nobody_and_are_let_go(tmp_path: Path) -> None:
         assert not list((tmp_path / "desk" / "incoming").iterdir())
 
 
-def slow(desk: Running, data: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", desk.port), timeout=20)
+def test_one_client_with_many_connections_holds_nobody(tmp_path: Path) -> None:
+    with running(tmp_path / "desk", tmp_path / "gate", connections=8) as desk:
+        kept = [slow(desk, HEALTH) for _ in range(5)]
+        assert all(connection.recv(4096).startswith(b"HTTP/1.1 200 ") for connection in kept)
+        with slow(desk, b"") as refused:
+            assert refused.recv(4096) == b""
+        with slow(desk, HEALTH, source="127.0.0.2") as other:
+            assert other.recv(4096).startswith(b"HTTP/1.1 200 ")
+        kept.pop().close()
+
+        def served_again() -> bool:
+            with slow(desk, b"") as connection:
+                try:
+                    connection.sendall(HEALTH)
+                    return connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+                except ConnectionError:
+                    return False
+
+        until(served_again, "a place for another connection")
+        for connection in kept:
+            connection.close()
+
+
+def slow(desk: Running, data: bytes, source: str = "127.0.0.1") -> socket.socket:
+    connection = socket.create_connection(
+        ("127.0.0.1", desk.port), timeout=PATIENCE, source_address=(source, 0)
+    )
     connection.sendall(data)
     return connection
 

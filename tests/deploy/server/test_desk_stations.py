@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served, until
+from desks import API, GreyModel, client_of, finished_items, new_batch, png, send, served
 from fastapi.testclient import TestClient
 from graphs import small_detector
+from patience import until
 from PIL import Image
 
 from faprompt.deploy.server import schemas

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 
 from faprompt.deploy.server.queue import FairQueue, Job
 
@@ -71,11 +72,11 @@ def test_closing_wakes_who_waits_and_refuses_the_rest() -> None:
     queue = FairQueue(3)
     found: list[list[Job]] = []
     waiting = threading.Thread(
-        target=lambda: found.append(queue.take(1, pixels=1, wait=60)), daemon=True
+        target=lambda: found.append(queue.take(1, pixels=1, wait=PATIENCE)), daemon=True
     )
     waiting.start()
     queue.close()
-    waiting.join(20)
+    waiting.join(PATIENCE)
     assert found == [[]]
     assert not queue.put(job("a"))
     assert queue.drop_all() == []

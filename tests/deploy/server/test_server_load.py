@@ -45,3 +45,26 @@ def test_lost_and_doubled_images_are_counted(load: ModuleType, tmp_path: Path) -
         desk.send(f"/batches/{batch}/images", ("again.png", load.picture(3)))
         counted = load.tally(url(desk), batch, 10)
     assert (counted["once"], counted["lost"], counted["doubled"]) == (8, 1, 1)
+
+
+def test_a_run_that_was_ended_goes_on_after_its_last_round(
+    load: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, settings = tmp_path / "load.json", {"requests": 9}
+    row = {"clients": 8, "wrong or lost": 0, "memory MB, first": 100.0, "last": 104.0}
+    load.Results(place, settings).add("rounds", row)
+    again = load.Results(place, settings)
+    assert again.missing("rounds") == [(0, 1), (2, 64)]
+    assert again.missing("kills") == [(0, 1), (1, 8), (2, 64)]
+    assert again.faults() == []
+    with pytest.raises(SystemExit, match="of other settings"):
+        load.Results(place, {"requests": 10})
+    again.add("rounds", row | {"clients": 1, "last": 120.0})
+    again.add("kills", {"clients": 1, "images": 5, "once": 4, "not done": 0})
+    assert [fault["clients"] for fault in again.faults()] == [1, 1]
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_nothing_begins_once_the_time_is_up(load: ModuleType) -> None:
+    with pytest.raises(TimeoutError, match="the time is up"):
+        load.scoring("http://127.0.0.1:1", clients=2, requests=5, clock=load.Clock(-1))

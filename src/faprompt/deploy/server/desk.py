@@ -17,7 +17,7 @@ from faprompt.deploy.server.judging import Judge
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.metrics import Metrics
 from faprompt.deploy.server.models import ServedModel, by_id
-from faprompt.deploy.server.problems import Problem, not_found, too_busy
+from faprompt.deploy.server.problems import Problem, existing, too_busy
 from faprompt.deploy.server.queue import FairQueue, Job
 from faprompt.deploy.server.render import Renderer
 from faprompt.deploy.server.stations import Stations, scoring_settings
@@ -127,11 +127,15 @@ class Desk:
         if self.queue.full:
             return None
         about = _about(arrived, size, self.model(batch["model"]))
-        with self._contents:
-            self.folder.keep(arrived.path, arrived.sha256)
-            item = self.store.add_item(batch["id"], {**about, "station": batch["station"]})
-        if item is None:
-            raise not_found("batch")
+        item = None
+        try:
+            with self._contents:
+                self.folder.keep(arrived.path, arrived.sha256)
+                item = self.store.add_item(batch["id"], {**about, "station": batch["station"]})
+            item = existing(item, "batch")
+        finally:
+            if item is None:
+                self._drop_unused({arrived.sha256})
         if not self.enqueue(item, tile=batch["tile"], ticket=ticket):
             self.store.delete_item(item["id"])  # others were faster
             self.forget([item])
@@ -167,7 +171,9 @@ class Desk:
         items = list(items)
         for item in items:
             self.folder.remove_item(item["id"])
-        hashes = {item["sha256"] for item in items}
+        self._drop_unused({item["sha256"] for item in items})
+
+    def _drop_unused(self, hashes: set[str]) -> None:
         with self._contents:
             for sha256 in hashes - self.store.still_used(hashes):
                 self.folder.remove_content(sha256)
@@ -194,10 +200,7 @@ class Desk:
         Raises:
             Problem: there is none.
         """
-        found = self.stations.get(station)
-        if found is None:
-            raise not_found("station")
-        return found
+        return existing(self.stations.get(station), "station")
 
     def copy_images(self, source: str, batch: str) -> None:
         """Let the images of one batch wait in another.
@@ -228,15 +231,13 @@ class Desk:
         raise Problem(404, f"no such model; served are {known}", about=name[:100])
 
     def batch(self, batch: str) -> Row:
-        """A batch of this desk.
+        """A batch of this desk, and why it stands still, if it does.
 
         Raises:
             Problem: there is none.
         """
-        row = self.store.batch(batch)
-        if row is None:
-            raise not_found("batch")
-        return row
+        row = existing(self.store.batch(batch), "batch")
+        return row | {"trouble": self.worker.trouble}
 
     def item(self, item: str) -> Row:
         """An item of this desk.
@@ -244,10 +245,7 @@ class Desk:
         Raises:
             Problem: there is none.
         """
-        row = self.store.item(item)
-        if row is None:
-            raise not_found("item")
-        return row
+        return existing(self.store.item(item), "item")
 
 
 def get_desk(request: Request) -> Desk:

@@ -15,7 +15,7 @@ from faprompt.deploy.server.render import Renderer
 from faprompt.deploy.server.replies import item_reply
 from faprompt.deploy.server.stations import Stations
 from faprompt.detection.page import Card, Page, Picture, render_page
-from faprompt.detection.region_files import CATEGORY, coco_region
+from faprompt.detection.region_tables import CATEGORY, coco_region
 from faprompt.errors import DataError
 
 COLUMNS = (

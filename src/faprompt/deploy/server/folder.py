@@ -7,9 +7,12 @@ thumbs/ab/abcd...   small pictures, by SHA-256; made again when missing
 incoming/           bodies that are still arriving; emptied at start
 """
 
+import io
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +65,14 @@ class DeskFolder:
         return self.root / kind / name[:2].lower() / name
 
     def new_file(self) -> Path:
-        """A new empty file for a body that arrives."""
-        handle, name = tempfile.mkstemp(dir=self.incoming)
-        os.close(handle)
+        """A new empty file for a body that arrives.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        with writing("incoming"):
+            handle, name = tempfile.mkstemp(dir=self.incoming)
+            os.close(handle)
         return Path(name)
 
     def keep(self, arrived: Path, sha256: str) -> None:
@@ -74,13 +82,11 @@ class DeskFolder:
             OutputError: the disk is full.
         """
         place = self.image(sha256)
-        try:
+        with writing("images"):
             with arrived.open("rb+") as file:
                 os.fsync(file.fileno())
             place.parent.mkdir(parents=True, exist_ok=True)
             arrived.replace(place)
-        except OSError as error:
-            raise OutputError(f"images: cannot be kept ({error.strerror})") from error
 
     def write_map(self, item: str, anomaly_map: NDArray[np.float32], *, full: bool = False) -> None:
         """Keep a map (H, W) in [0, 1].
@@ -97,7 +103,7 @@ class DeskFolder:
         if not full:
             image.thumbnail((MAP_SIDE, MAP_SIDE), Image.Resampling.BILINEAR)
         values = np.rint(np.asarray(image).clip(0, 1) * FULL_SCALE).astype(np.uint16)
-        with replacing(self.map(item)) as temporary:
+        with _replacing(self.map(item)) as temporary:
             Image.fromarray(values).save(temporary, "PNG", compress_level=PNG_COMPRESSION)
 
     def write_responses(self, item: str, responses: NDArray[np.float32]) -> None:
@@ -106,7 +112,7 @@ class DeskFolder:
         Raises:
             OutputError: the disk is full.
         """
-        with replacing(self._place("responses", item)) as temporary, temporary.open("wb") as file:
+        with _replacing(self._place("responses", item)) as temporary, temporary.open("wb") as file:
             np.save(file, responses.astype(np.float16))
 
     def read_responses(self, item: str) -> NDArray[np.float32] | None:
@@ -120,16 +126,14 @@ class DeskFolder:
             values = np.asarray(image, dtype=np.float32) / np.float32(FULL_SCALE)
         return values
 
-    def write_thumb(self, sha256: str, image: Image.Image) -> None:
-        """Keep a small picture of an image.
-
-        Raises:
-            OutputError: the disk is full.
-        """
-        small = image.copy()
+    def make_thumb(self, sha256: str, image: Image.Image) -> bytes:
+        """A small picture of an image as JPEG, kept where there is room for it."""
+        small, buffer = image.copy(), io.BytesIO()
         small.thumbnail((THUMB_SIDE, THUMB_SIDE))
-        with replacing(self.thumb(sha256)) as temporary:
-            small.save(temporary, "JPEG", quality=THUMB_QUALITY)
+        small.save(buffer, "JPEG", quality=THUMB_QUALITY)
+        with suppress(OutputError), _replacing(self.thumb(sha256)) as temporary:
+            temporary.write_bytes(buffer.getvalue())
+        return buffer.getvalue()
 
     def remove_item(self, item: str) -> None:
         """Remove what belongs to an item alone."""
@@ -140,3 +144,26 @@ class DeskFolder:
         """Remove an original and what was made of it."""
         self.image(sha256).unlink(missing_ok=True)
         self.thumb(sha256).unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(kind: str) -> Iterator[None]:
+    """What the system says of a file, in words for clients: they need not know where it lies.
+
+    Raises:
+        OutputError: the disk is full or cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{kind}: cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def _replacing(place: Path) -> Iterator[Path]:
+    try:
+        with replacing(place) as temporary:
+            yield temporary
+    except OutputError as error:
+        with writing(place.parts[-3]):
+            raise error.__cause__ or error from None

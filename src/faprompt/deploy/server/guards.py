@@ -15,6 +15,7 @@ from faprompt.deploy.server.keys import Keys
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.metrics import Metrics
 from faprompt.deploy.server.problems import Problem, answer, too_busy
+from faprompt.deploy.server.shares import Shares
 
 API = "/api/v1"
 OPEN = {f"{API}/health", f"{API}/login", f"{API}/session"}
@@ -83,29 +84,31 @@ class Observer:
 
 
 class BodyGuard:
-    """Bounds the time of a request, and the size and the pauses of its body."""
+    """Bounds requests: how many at once, their time, the size and the pauses of their bodies."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app, self.limits = app, limits
-        self._running = 0
+        self._places = Shares(limits.requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, as long as it keeps to the limits."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        self._running += 1
+        address = scope["client"][0] if scope["client"] else ""
+        placed = self._places.take(address)
         try:
-            await self._guard(scope, receive, send)
+            await self._guard(scope, receive, send, placed=placed)
         finally:
-            self._running -= 1
+            if placed:
+                self._places.give_back(address)
 
-    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guard(self, scope: Scope, receive: Receive, send: Send, *, placed: bool) -> None:
         headers = headers_of(scope)
         exchange = _Exchange(receive, send, self.limits, has_body=_has_body(headers))
         length = headers.get("content-length", "0")
         try:
-            if self._running > self.limits.requests:
+            if not placed:
                 raise too_busy("too many requests at once")
             if not length.isdecimal() or int(length) > self.limits.request_bytes:
                 raise too_large(self.limits)

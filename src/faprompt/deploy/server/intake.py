@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-import hashlib
 from pathlib import Path
 
 from fastapi import Request
@@ -12,10 +11,10 @@ from pydantic import ValidationError
 from faprompt.data.images import image_size
 from faprompt.deploy.server.desk import Desk
 from faprompt.deploy.server.names import display_name
-from faprompt.deploy.server.problems import Problem
+from faprompt.deploy.server.problems import Problem, invalid
 from faprompt.deploy.server.schemas import ScoreRequest
-from faprompt.deploy.server.uploads import Arrived
-from faprompt.errors import DataError
+from faprompt.deploy.server.uploads import Arrived, Incoming
+from faprompt.errors import DataError, OutputError
 
 Size = tuple[int, int]
 
@@ -54,9 +53,7 @@ async def json_image(request: Request, desk: Desk) -> tuple[ScoreRequest, Arrive
     try:
         asked = ScoreRequest.model_validate_json(bytes(body))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise Problem(422, f"{where}: {first['msg']}", about=where) from None
+        raise invalid(error.errors()) from None
     return asked, await asyncio.to_thread(_decoded, asked, desk)
 
 
@@ -65,10 +62,10 @@ def _decoded(asked: ScoreRequest, desk: Desk) -> Arrived:
         content = base64.b64decode(asked.image, validate=True)
     except (binascii.Error, ValueError):
         raise Problem(422, "image: not base64", about="image") from None
-    arrived = Arrived(name=display_name(asked.name), path=desk.folder.new_file())
-    arrived.path.write_bytes(content)
-    arrived.sha256 = hashlib.sha256(content).hexdigest()
-    arrived.size = len(content)
-    if not content:
-        arrived.refused = "is empty (0 bytes)"
-    return arrived
+    file = Incoming(display_name(asked.name), desk.folder, desk.limits.file_bytes)
+    try:
+        file.write(content)
+        return file.end()
+    except OutputError:
+        file.abandon()
+        raise

@@ -23,9 +23,12 @@ class Limits(Settings):
     waiting: int = 1000
     """Images that wait for the model; over it the answer is 503."""
     requests: int = 256
-    """Requests under way at a time; over it the answer is 503."""
-    connections: int = 1024
-    """Open connections, idle ones counted; over it the answer is a bare 503."""
+    """Requests under way at a time, half of them of one client; over it the answer is 503."""
+    connections: int = 512
+    """Open connections, half of them of one client, idle ones counted; over it they are closed.
+
+    A process often may have 1024 files open, pictures and rows among them.
+    """
     request_seconds: float = 300.0
     """Whole time of a request, from its first byte to the last of its answer."""
     idle_seconds: float = 30.0

@@ -1,33 +1,13 @@
 """The models that the desk serves: checkpoints of the library or exported models."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from faprompt.detection.look import Look
-from faprompt.detection.prediction import Prediction
+from faprompt.deploy.server.names import id_of
 from faprompt.detection.station import Station
-from faprompt.errors import ConfigError, FAPromptError
-
-ID_DIGITS = 22
-"""Of a model's SHA-256: the same model has the same id after a restart."""
-
-
-class Predictor(Protocol):
-    """What the desk asks of a model: the streaming form of ``Detector.predict``."""
-
-    def predict(
-        self,
-        source: Iterable[Any],
-        *,
-        batch_size: int | None = None,
-        workers: int = 2,
-        max_pixels: int = 0,
-        on_error: Callable[[Any, FAPromptError], None] | None = None,
-        look: Look | None = None,
-    ) -> Iterator[Prediction]:
-        """Predictions in the order of the images; unusable ones go to ``on_error``."""
+from faprompt.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,15 +21,14 @@ class ServedModel:
     """What a station records of a model; see ``Detector.identity``."""
     batch_size: int
     predictor: Any
-    """A :class:`Predictor`; ``Any`` because detectors have overloads that no protocol matches."""
-
+    """Of which the streaming form of ``predict`` is used; no protocol matches its overloads."""
     station: Station | None = None
     """One that lay beside an exported model."""
 
     @property
     def id(self) -> str:
         """Name of the model in the API."""
-        return self.sha256[:ID_DIGITS]
+        return id_of(self.sha256)
 
 
 Models = dict[str, ServedModel]

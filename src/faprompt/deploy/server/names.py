@@ -15,6 +15,11 @@ def new_id() -> str:
     return secrets.token_urlsafe(ID_BYTES)
 
 
+def id_of(sha256: str) -> str:
+    """The id of what a desk is started with: as long as a random one, and always the same."""
+    return sha256[:22]
+
+
 def display_name(raw: str) -> str:
     r"""A client's file name as it is shown: never a path to anything.
 

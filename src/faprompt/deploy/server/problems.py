@@ -1,8 +1,8 @@
 """Errors as answers: ``{"error": {"status", "message", "input"}}``, whatever went wrong."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 FULL_DISK = 507
 RETRY_SECONDS = 2
+
+T = TypeVar("T")
 
 
 class Problem(HTTPException):
@@ -40,21 +42,33 @@ def not_found(kind: str) -> Problem:
     return Problem(404, f"no such {kind}")
 
 
+def existing(found: T | None, kind: str) -> T:
+    """What was looked for.
+
+    Raises:
+        Problem: there is none.
+    """
+    if found is None:
+        raise not_found(kind)
+    return found
+
+
 def too_busy(reason: str = "the queue is full") -> Problem:
     """No place just now."""
     headers = {"Retry-After": str(RETRY_SECONDS)}
     return Problem(503, f"{reason}; try again shortly", headers=headers)
 
 
-def content(status: int, message: str, about: str | None = None) -> dict[str, Any]:
-    """The body of an error."""
-    return {"error": {"status": status, "message": message, "input": about}}
+def invalid(found: Sequence[Any]) -> Problem:
+    """What pydantic found wrong with what was sent: the first of it."""
+    where = ".".join(map(str, found[0]["loc"])) or "body"
+    return Problem(422, f"{where}: {found[0]['msg']}", about=where)
 
 
 def answer(problem: Problem) -> JSONResponse:
     """A problem as a response."""
-    body = content(problem.status, problem.message, problem.about)
-    return JSONResponse(body, problem.status, headers=problem.headers)
+    about = {"status": problem.status, "message": problem.message, "input": problem.about}
+    return JSONResponse({"error": about}, problem.status, headers=problem.headers)
 
 
 def status_of(error: FAPromptError) -> int:
@@ -81,9 +95,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return answer(Problem(422, f"{where}: {first['msg']}", about=where))
+        return answer(invalid(error.errors()))
 
     @app.exception_handler(Exception)
     async def _fault(request: Request, error: Exception) -> Response:

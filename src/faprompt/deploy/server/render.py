@@ -34,9 +34,10 @@ class Renderer:
         place = self.folder.image(item["sha256"])
         if size == "thumb":
             thumb = self.folder.thumb(item["sha256"])
-            if not thumb.is_file():
-                self.folder.write_thumb(item["sha256"], open_image(place, self.max_pixels))
-            return thumb.read_bytes(), "image/jpeg"
+            if thumb.is_file():
+                return thumb.read_bytes(), "image/jpeg"
+            image = open_image(place, self.max_pixels)
+            return self.folder.make_thumb(item["sha256"], image), "image/jpeg"
         if size == "full":
             with opened(place, self.max_pixels) as image:
                 media_type = SHOWN_AS_IS.get(image.format or "")

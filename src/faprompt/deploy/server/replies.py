@@ -6,7 +6,7 @@ from faprompt.deploy.server.schemas import Batch, Decision, Item
 
 def batch_reply(row: Row) -> Batch:
     """A batch as clients see it."""
-    return Batch.model_validate({name: row[name] for name in Batch.model_fields})
+    return Batch.model_validate({name: row[name] for name in Batch.model_fields if name in row})
 
 
 def item_reply(row: Row, *, polygons: bool = True) -> Item:

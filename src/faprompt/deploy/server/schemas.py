@@ -193,6 +193,9 @@ class Batch(Reply):
     status: Literal["open", "running", "done", "cancelled"]
     counts: Counts
     images_per_second: float | None = Field(description="Over the last 50 finished images.")
+    trouble: str | None = Field(
+        default=None, description="Why nothing is scored just now, such as a full disk."
+    )
     change: int
 
 

@@ -5,16 +5,18 @@ import ctypes
 import signal
 import socket
 import sys
-import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from faprompt.deploy.server.limits import Limits
+from faprompt.deploy.server.shares import Shares
 from faprompt.errors import ConfigError
 
 KEEP_ALIVE_SECONDS = 15
@@ -64,21 +66,20 @@ def serve(app: FastAPI, bound: socket.socket, limits: Limits, *, ready: Callable
         limits: Of time and connections.
         ready: Called once when requests are answered.
     """
-    config = _Config(
+    protocol = partial(_Protocol, limits=limits, places=Shares(limits.connections))
+    config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=protocol,  # type: ignore[arg-type]  # it makes protocols, as a class does
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=limits.connections,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(limits.drain_seconds)),
         h11_max_incomplete_event_size=LONGEST_HEAD,
     )
-    config.idle_seconds = limits.idle_seconds
     server = _Server(config, ready)
     _few_arenas()
     with _stopping(server):
@@ -94,12 +95,6 @@ def _few_arenas() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(M_ARENA_MAX, MOST_ARENAS)
-
-
-class _Config(uvicorn.Config):
-    """uvicorn's settings and one of ours."""
-
-    idle_seconds = 30.0
 
 
 class _Server(uvicorn.Server):
@@ -120,16 +115,26 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that hangs up on who connects and then does not send a whole head."""
+    """HTTP/1.1 that hangs up on who has too many connections, or does not send a whole head."""
+
+    def __init__(self, *given: Any, limits: Limits, places: Shares, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._limits, self._places = limits, places
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock."""
+        """Start the clock, or close at once."""
         super().connection_made(transport)
         self._head = self._later()
+        self._address = self.client[0] if self.client else ""
+        self._placed = self._places.take(self._address)
+        if not self._placed:
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._head.cancel()
+        if self._placed:
+            self._places.give_back(self._address)
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
@@ -139,8 +144,7 @@ class _Protocol(H11Protocol):
         self._head = self._later()
 
     def _later(self) -> asyncio.TimerHandle:
-        seconds = self.config.idle_seconds if isinstance(self.config, _Config) else 30.0
-        return self.loop.call_later(seconds, self._hang_up)
+        return self.loop.call_later(self._limits.idle_seconds, self._hang_up)
 
     def _hang_up(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
@@ -161,8 +165,3 @@ def _stopping(server: uvicorn.Server) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def show(url: str) -> None:
-    """Open the page in the user's browser; where there is none, the printed address is enough."""
-    webbrowser.open(url)

@@ -8,15 +8,12 @@ from typing import Any
 
 from faprompt.deploy.server.changes import now
 from faprompt.deploy.server.database import Database, Row
-from faprompt.deploy.server.names import new_id
+from faprompt.deploy.server.names import id_of, new_id
 from faprompt.detection.calibration import default_review_rate
 from faprompt.detection.decision import Scored
 from faprompt.detection.station import Station
 from faprompt.detection.tiling import Tiling
 from faprompt.errors import ConfigError, DataError
-
-ID_DIGITS = 22
-"""Of a given station's SHA-256: it has the same id after a restart."""
 
 
 def scoring_settings(tile: str | None) -> dict[str, Any]:
@@ -33,7 +30,7 @@ class Stations:
 
     def __init__(self, database: Database, given: Iterable[Station] = ()) -> None:
         self._database = database
-        self._given = {station.sha256[:ID_DIGITS]: station for station in given}
+        self._given = {id_of(station.sha256): station for station in given}
 
     def all(self) -> list[tuple[str, Station]]:
         """Ids and stations: the given ones, then the newest first."""

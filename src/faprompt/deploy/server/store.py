@@ -189,11 +189,14 @@ class Store:
         return list(self.items(batch))
 
     def start(self, items: Sequence[str]) -> set[str]:
-        """Mark waiting items as running; those that still waited."""
+        """Mark items as running; those that are still wanted.
+
+        One that runs already is tried again: its result could not be kept.
+        """
         with self.database.change() as connection:
             marks = ", ".join("?" * len(items))
-            query = f"SELECT id FROM items WHERE status = 'waiting' AND id IN ({marks})"
-            found = changes.ids(connection, query, tuple(items))
+            query = f"status IN ('waiting', 'running') AND id IN ({marks})"
+            found = changes.ids(connection, f"SELECT id FROM items WHERE {query}", tuple(items))
             changes.touch(connection, found, {"status": "running", "started": time.time()})
         return set(found)
 

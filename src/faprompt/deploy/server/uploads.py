@@ -7,6 +7,7 @@ nobody else. Client file names are handed on as text and never touch a path.
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +17,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartState, parse_options_header
 
-from faprompt.deploy.server.folder import DeskFolder
+from faprompt.deploy.server.folder import DeskFolder, writing
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.names import display_name
 from faprompt.deploy.server.problems import Problem
@@ -47,9 +48,8 @@ class _Part:
 
     headers: dict[str, bytes] = field(default_factory=dict)
     header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
-    name: str = ""
     content: bytearray = field(default_factory=bytearray)
-    file: "_File | None" = None
+    file: "Incoming | None" = None
 
     def end_header(self) -> None:
         """Keep a header that is complete."""
@@ -63,8 +63,8 @@ class _Part:
             self.file.abandon()
 
 
-class _File:
-    """A part that goes to the disk."""
+class Incoming:
+    """A file that arrives, on the disk."""
 
     def __init__(self, name: str, folder: DeskFolder, limit: int) -> None:
         self.arrived = Arrived(name=name, path=folder.new_file())
@@ -79,11 +79,13 @@ class _File:
             self.arrived.refused = f"more than {self._limit} bytes, the limit of a file"
             return
         self._hash.update(data)
-        self._stream.write(data)
+        with writing("incoming"):
+            self._stream.write(data)
 
     def end(self) -> Arrived:
         """Complete the file."""
-        self._stream.close()
+        with writing("incoming"):
+            self._stream.close()
         self.arrived.sha256 = self._hash.hexdigest()
         if not self.arrived.size:
             self.arrived.refused = "is empty (0 bytes)"
@@ -91,7 +93,8 @@ class _File:
 
     def abandon(self) -> None:
         """Forget a file that will not be complete."""
-        self._stream.close()
+        with suppress(OSError):  # of a full disk: what it did not take is not needed
+            self._stream.close()
         self.arrived.path.unlink(missing_ok=True)
 
 
@@ -107,7 +110,6 @@ class Body:
         self._request, self._folder, self._limits = request, folder, limits
         self._part = _Part()
         self._ended: list[_Part] = []
-        self._opened: list[_Part] = []
         try:
             self._parser = _parser(boundary, self)
         except FormParserError as error:
@@ -149,7 +151,7 @@ class Body:
             name = _file_name(part)
             if name is None:
                 raise Problem(413, f"a field is longer than {LONGEST_FIELD} bytes")
-            part.file = _File(name, self._folder, self._limits.file_bytes)
+            part.file = Incoming(name, self._folder, self._limits.file_bytes)
         data, part.content = bytes(part.content), bytearray()
         await asyncio.to_thread(part.file.write, data)
 

@@ -1,13 +1,17 @@
 """The one thread that owns the models: takes what waits, looks at it together, keeps what came out.
 
 A bad image costs itself alone: an error of ours is that item's error; a fault of the program in a
-group makes its images be looked at one by one, so that only the culprit fails.
+group makes its images be looked at one by one, so that only the culprit fails. While the desk
+cannot be written (a full disk), what was to be kept is tried again until it can, and nothing else
+begins.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from faprompt.deploy.server.folder import DeskFolder
@@ -19,12 +23,14 @@ from faprompt.deploy.server.store import Store
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Prediction
 from faprompt.detection.tiling import Tiling
-from faprompt.errors import DataError, FAPromptError
+from faprompt.errors import DataError, FAPromptError, OutputError
 
 logger = logging.getLogger(__name__)
 
 READERS = 2
 """Threads that decode the images of a group beside the model."""
+PAUSE_SECONDS = 5.0
+"""Between two tries to keep what could not be written."""
 
 Values = dict[str, Any]
 Judge = Callable[[Prediction, str | None], Values]
@@ -53,6 +59,9 @@ class Worker:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self.trouble: str | None = None
+        """Why results cannot be kept just now, if so."""
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="faprompt-model", daemon=True)
 
     def start(self) -> None:
@@ -62,6 +71,7 @@ class Worker:
     def stop(self) -> None:
         """Finish the group at hand and end; jobs nobody stored get an error."""
         self._tools.queue.close()
+        self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
         for job in self._tools.queue.drop_all():
@@ -79,26 +89,39 @@ class Worker:
         while group := tools.queue.take(
             size, pixels=limits.batch_pixels, wait=limits.batch_wait_seconds
         ):
-            try:
-                self._score(group)
-            except Exception as error:  # the thread outlives whatever one group does to it
-                # A full disk, above all: items stay "running" and are scored at the next start.
-                logger.exception("a group of %d images failed", len(group))
-                for future in (job.future for job in group if job.future is not None):
-                    if not future.done():
-                        future.set_exception(error)
+            while (group := self._attempt(group)) and not self._stopping.wait(PAUSE_SECONDS):
+                pass
 
-    def _score(self, group: Sequence[Job]) -> None:
-        wanted = self._started(group)
-        if not wanted:
-            return
-        done: set[int] = set()
+    def _attempt(self, group: Sequence[Job]) -> list[Job]:
+        """Score a group; those of its jobs that have to be tried again."""
+        left = list(group)
         try:
-            self._look(wanted, done)
+            self._score(left)
+        except OutputError as error:
+            if self.trouble is None:
+                logger.error("%s; trying again every %g s", error, PAUSE_SECONDS)
+            self.trouble = f"{error}; images wait until it can"
+            _tell(left, error)
+            return [replace(job, future=None) for job in left if job.item is not None]
+        except Exception as error:  # the thread outlives whatever one group does to it
+            logger.exception("a group of %d images failed", len(group))
+            _tell(left, error)
+        self.trouble = None
+        return []
+
+    def _score(self, left: list[Job]) -> None:
+        """Look at jobs; each leaves the list when all is done for it."""
+        left[:] = self._started(left)
+        if not left:
+            return
+        try:
+            self._look(left.copy(), left)
+        except OutputError:
+            raise
         except Exception:
-            logger.exception("looking at %d images together failed", len(wanted))
-            for job in (job for number, job in enumerate(wanted) if number not in done):
-                self._look_alone(job)
+            logger.exception("looking at %d images together failed", len(left))
+            for job in left.copy():
+                self._look_alone(job, left)
 
     def _started(self, group: Sequence[Job]) -> list[Job]:
         """Jobs of a group that somebody still wants."""
@@ -113,18 +136,21 @@ class Worker:
                 job.future.set_exception(DataError("cancelled"))
         return wanted
 
-    def _look(self, group: Sequence[Job], done: set[int]) -> None:
+    def _look(self, group: Sequence[Job], left: list[Job]) -> None:
         with self._tools.metrics.group(len(group)):
             for number, result in self._results(group):
                 self._keep(group[number], result)
-                done.add(number)
+                left.remove(group[number])
 
-    def _look_alone(self, job: Job) -> None:
+    def _look_alone(self, job: Job, left: list[Job]) -> None:
         try:
-            self._look([job], set())
+            self._look([job], left)
+        except OutputError:
+            raise
         except Exception as error:
             logger.exception("an image failed")
             self._keep(job, DataError(f"a fault of the service ({type(error).__name__})"))
+            left.remove(job)
 
     def _results(self, group: Sequence[Job]) -> Iterator[tuple[int, Prediction | FAPromptError]]:
         """Numbers of jobs with what came of them, in any order."""
@@ -154,6 +180,8 @@ class Worker:
                 values = measured(result) | tools.judge(result, job.station)
                 if job.item is not None:
                     self._write(job.item, result, full=bool(job.tile))
+            except OutputError:
+                raise
             except FAPromptError as error:
                 result = error
             else:
@@ -169,11 +197,17 @@ class Worker:
 
     def _answer(self, job: Job, values: Mapping[str, Any]) -> None:
         tools = self._tools
-        tools.metrics.finished(str(values["status"]))
         if job.item is not None and not tools.store.finish(job.item, values):
             tools.folder.remove_item(job.item)  # deleted while it was looked at
+        tools.metrics.finished(str(values["status"]))
         if job.future is not None and not job.future.done():
             job.future.set_result(values)
+
+
+def _tell(jobs: Sequence[Job], error: Exception) -> None:
+    for future in (job.future for job in jobs if job.future is not None):
+        with suppress(InvalidStateError):  # who asked has gone
+            future.set_exception(error)
 
 
 def look_of(tile: str | None) -> Look:

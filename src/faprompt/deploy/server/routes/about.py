@@ -8,7 +8,7 @@ from faprompt.deploy.server import schemas
 from faprompt.deploy.server.desk import DeskHere
 from faprompt.deploy.server.keys import COOKIE, SESSION_SECONDS, Keys
 from faprompt.deploy.server.metrics import MEDIA_TYPE
-from faprompt.deploy.server.problems import Problem
+from faprompt.deploy.server.problems import FULL_DISK, Problem
 from faprompt.deploy.server.statuses import JSON_BODY, errors
 
 router = APIRouter(tags=["about"])
@@ -20,6 +20,8 @@ def health(desk: DeskHere) -> schemas.Health:
     """Tell that the service works; needs no key."""
     if not desk.worker.alive:
         raise Problem(500, "the thread of the model has ended; start the service again")
+    if desk.worker.trouble is not None:
+        raise Problem(FULL_DISK, desk.worker.trouble)
     queue = schemas.Queue(waiting=len(desk.queue), limit=desk.queue.limit)
     return schemas.Health(
         status="ok", version=__version__, model=desk.model(None).name, queue=queue

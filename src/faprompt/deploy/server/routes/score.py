@@ -13,6 +13,7 @@ from faprompt.deploy.server.desk import Desk, DeskHere, Ticket
 from faprompt.deploy.server.intake import json_image, measure
 from faprompt.deploy.server.problems import RETRY_SECONDS, Problem, too_busy
 from faprompt.deploy.server.replies import item_reply
+from faprompt.deploy.server.shares import client_of
 from faprompt.deploy.server.statuses import errors
 from faprompt.deploy.server.uploads import Arrived, Body
 from faprompt.deploy.server.worker import StoppingError
@@ -20,8 +21,6 @@ from faprompt.errors import DataError
 
 router = APIRouter(tags=["score"])
 
-LANE = "score"
-"""All requests that wait for an answer take turns with the batches as if they were one."""
 OPTIONS = {name: {"type": "string"} for name in ("model", "station", "tile", "batch")}
 BODY = {
     "requestBody": {
@@ -52,14 +51,15 @@ async def score(request: Request, desk: DeskHere) -> schemas.Item:
     if request.headers.get("content-type", "").startswith("application/json"):
         asked, arrived = await json_image(request, desk)
         try:
-            return await _scored(desk, arrived, asked.model_dump(exclude={"image", "name"}))
+            options = asked.model_dump(exclude={"image", "name"})
+            return await _scored(request, desk, arrived, options)
         finally:
             arrived.path.unlink(missing_ok=True)
     files, fields = await _multipart(request, desk)
     try:
         if len(files) != 1:
             raise Problem(422, f"file: needed is one, got {len(files)}", about="file")
-        return await _scored(desk, files[0], _options(fields))
+        return await _scored(request, desk, files[0], _options(fields))
     finally:
         for each in files:
             each.path.unlink(missing_ok=True)
@@ -87,12 +87,16 @@ def _options(fields: dict[str, str]) -> dict[str, str | None]:
     return {name: fields.get(name) or None for name in OPTIONS}
 
 
-async def _scored(desk: Desk, arrived: Arrived, options: dict[str, Any]) -> schemas.Item:
+async def _scored(
+    request: Request, desk: Desk, arrived: Arrived, options: dict[str, Any]
+) -> schemas.Item:
     """Let an image wait for the model, and wait with it."""
-    future: Future[dict[str, Any]] = Future()
+    # All that one client asks at a time takes turns with the others, and with the batches.
+    lane = f"score for {client_of(request.client.host if request.client else '')}"
+    ticket = Ticket(lane=lane, future=Future())
     try:
-        row = await asyncio.to_thread(_enter, desk, arrived, options, future)
-        values = await asyncio.wrap_future(future)  # cancelled with the request: then not scored
+        row = await asyncio.to_thread(_enter, desk, arrived, options, ticket)
+        values = await asyncio.wrap_future(ticket.future)  # cancelled with the request
     except StoppingError as error:
         raise Problem(503, str(error), headers={"Retry-After": str(RETRY_SECONDS)}) from None
     except DataError as error:
@@ -104,12 +108,9 @@ async def _scored(desk: Desk, arrived: Arrived, options: dict[str, Any]) -> sche
     return item_reply(row | values)
 
 
-def _enter(
-    desk: Desk, arrived: Arrived, options: dict[str, Any], future: "Future[dict[str, Any]]"
-) -> Row:
+def _enter(desk: Desk, arrived: Arrived, options: dict[str, Any], ticket: Ticket) -> Row:
     """The row of an image that waits now, stored or not."""
     size = measure(arrived, desk.limits.pixels)
-    ticket = Ticket(lane=LANE, future=future)
     if options["batch"] is not None:
         if clash := [name for name in ("model", "station", "tile") if options[name] is not None]:
             raise Problem(422, f"{clash[0]}: the batch decides it; leave it out", about=clash[0])

@@ -70,6 +70,7 @@ function draw() {
   if (now.rate)
     parts.push(`${now.rate.toFixed(1)} images/s`, `about ${duration(now.left / now.rate)} left`);
   if (now.active && upload.waiting) parts.push(upload.waiting);
+  if (store.batch.trouble) parts.push(store.batch.trouble);
   text.textContent = parts.join(" · ");
   saying();
 }
