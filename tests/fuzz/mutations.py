@@ -141,10 +141,14 @@ def changed(value: Any, rng: Random) -> Any:
     for _ in range(rng.randint(1, 3)):
         places = list(_places(value))
         if not places:
-            return rng.choice(ODD_VALUES)
+            return _odd(rng)
         holder, key = rng.choice(places)
         _change(holder, key, rng, others=places)
     return value
+
+
+def _odd(rng: Random) -> Any:
+    return copy.deepcopy(rng.choice(ODD_VALUES))  # the next change may go into it
 
 
 def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
@@ -172,7 +176,7 @@ def _change(holder: Any, key: Any, rng: Random, others: list[tuple[Any, Any]]) -
         with_place = place in other if isinstance(other, dict) else place < len(other)
         holder[key] = copy.deepcopy(other[place]) if with_place else None
     elif kind == 3:
-        holder[key] = rng.choice(ODD_VALUES)
+        holder[key] = _odd(rng)
     else:
         holder[key] = _near(holder[key], rng)
 

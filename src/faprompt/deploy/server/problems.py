@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from faprompt.errors import DataError, FAPromptError, OutputError, StationError
@@ -96,6 +97,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
         return answer(invalid(error.errors()))
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(_: Request, __: ClientDisconnect) -> Response:
+        return answer(Problem(400, "the body ended before it was whole"))  # nobody reads it
 
     @app.exception_handler(Exception)
     async def _fault(request: Request, error: Exception) -> Response:
