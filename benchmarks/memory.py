@@ -26,6 +26,7 @@ from faprompt.method.checkpoint import FAPROMPT, Header, library_versions, save_
 from faprompt.method.network import PromptLearner
 
 BACKBONE = "ViT-L-14-336"
+LIMIT_SECONDS = 7200  # of one row, on a machine that others use, too
 FILE_DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -118,7 +119,7 @@ def main() -> None:
         for precision in options.precision:
             queue = multiprocessing.get_context("spawn").Queue()
             process = fresh(use, queue, (prompts, weights), precision, options.images)
-            rows += [queue.get(timeout=600) for _ in options.images]
+            rows += [queue.get(timeout=LIMIT_SECONDS) for _ in options.images]
             process.join()
     report(f"{BACKBONE}, memory, weights in {options.file}", rows, options.json)
 

@@ -125,6 +125,7 @@ class Attention(nn.Module):
         local = scaled_dot_product_attention(v, v, v)
         both = torch.cat([ordinary.transpose(1, 2), local.transpose(1, 2)], dim=1).flatten(2)
         count = ordinary.shape[2]
+        del q, k, v, ordinary, local  # freed before the next product takes memory
         projected: Tensor = self.out_proj(both)  # both readings in one product
         return projected[:, :count], projected[:, count:]
 
@@ -142,7 +143,11 @@ class Mlp(nn.Module):
         """Map (..., D) to (..., D)."""
         hidden: Tensor = self.c_fc(x)
         # QuickGELU is OpenAI's approximation; mixing the two up is silent and costs accuracy.
-        hidden = silu(1.702 * hidden) / 1.702 if self.quick_gelu else gelu(hidden)
+        if self.quick_gelu:
+            # The widest tensor, so in place; where gradients are wanted, SiLU's reads its input.
+            hidden = silu(hidden.mul_(1.702), inplace=not torch.is_grad_enabled()).div_(1.702)
+        else:
+            hidden = gelu(hidden)
         projected: Tensor = self.c_proj(hidden)
         return projected
 
@@ -159,8 +164,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The ordinary CLIP block over (B, L, D)."""
-        x = x + self.attn(self.ln_1(x))
-        return x + self.mlp(self.ln_2(x))  # type: ignore[no-any-return]
+        x = self.attn(self.ln_1(x)).add_(x)
+        return self.mlp(self.ln_2(x)).add_(x)  # type: ignore[no-any-return]
 
     def causal(
         self, x: Tensor, past: KeysValues | None = None, at: Tensor | None = None
@@ -168,7 +173,7 @@ class ResidualBlock(nn.Module):
         """The text tower's block over (B, L, D); see :meth:`Attention.causal`."""
         attended, keys_values = self.attn.causal(self.ln_1(x), past, at)
         x = (x if at is None else pick(x, at)) + attended
-        return x + self.mlp(self.ln_2(x)), keys_values
+        return self.mlp(self.ln_2(x)).add_(x), keys_values
 
     def dual(self, x: Tensor, local: Tensor, queries: int | None = None) -> tuple[Tensor, Tensor]:
         """One dual-path step: the ordinary stream and the local stream, both (B, L, D).
@@ -178,7 +183,7 @@ class ResidualBlock(nn.Module):
         """
         ordinary, vv = self.attn.dual(self.ln_1(x), queries)
         x = x[:, :queries] + ordinary
-        return x + self.mlp(self.ln_2(x)), local + vv
+        return self.mlp(self.ln_2(x)).add_(x), local + vv
 
 
 class Transformer(nn.Module):
