@@ -68,3 +68,9 @@ def test_in_place_activation_leaves_values_and_gradients() -> None:
     torch.testing.assert_close(results[0], results[1], rtol=0, atol=0)
     with torch.inference_mode():
         torch.testing.assert_close(mlp(given), results[1][0], rtol=0, atol=0)
+
+
+def test_under_autocast_what_runs_past_the_branches_stays_fp32(block: ResidualBlock) -> None:
+    x = torch.randn(BATCH, LENGTH, WIDTH)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert block(x).dtype is block.dual(x, x)[0].dtype is torch.float32

@@ -45,6 +45,14 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
     return attended
 
 
+def plus(fresh: Tensor, x: Tensor) -> Tensor:
+    """The sum of a tensor that nobody else reads and ``x``, in place where that loses nothing.
+
+    Under autocast a block's branches are bf16 and what runs past them is fp32.
+    """
+    return fresh.add_(x) if fresh.dtype == x.dtype else fresh + x
+
+
 class LayerNorm(nn.LayerNorm):
     """Layer norm whose result has the input's precision; its arithmetic is fp32 in any case."""
 
@@ -164,8 +172,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The ordinary CLIP block over (B, L, D)."""
-        x = self.attn(self.ln_1(x)).add_(x)
-        return self.mlp(self.ln_2(x)).add_(x)  # type: ignore[no-any-return]
+        x = plus(self.attn(self.ln_1(x)), x)
+        return plus(self.mlp(self.ln_2(x)), x)
 
     def causal(
         self, x: Tensor, past: KeysValues | None = None, at: Tensor | None = None
@@ -173,7 +181,7 @@ class ResidualBlock(nn.Module):
         """The text tower's block over (B, L, D); see :meth:`Attention.causal`."""
         attended, keys_values = self.attn.causal(self.ln_1(x), past, at)
         x = (x if at is None else pick(x, at)) + attended
-        return self.mlp(self.ln_2(x)).add_(x), keys_values
+        return plus(self.mlp(self.ln_2(x)), x), keys_values
 
     def dual(self, x: Tensor, local: Tensor, queries: int | None = None) -> tuple[Tensor, Tensor]:
         """One dual-path step: the ordinary stream and the local stream, both (B, L, D).
@@ -183,7 +191,7 @@ class ResidualBlock(nn.Module):
         """
         ordinary, vv = self.attn.dual(self.ln_1(x), queries)
         x = x[:, :queries] + ordinary
-        return self.mlp(self.ln_2(x)).add_(x), local + vv
+        return plus(self.mlp(self.ln_2(x)), x), local + vv
 
 
 class Transformer(nn.Module):
