@@ -115,7 +115,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
                 for name in names[start : start + OPENED_FOR]:
                     tensors[name] = file.get_tensor(name).clone()
         return tensors
-    except (SafetensorError, ValueError, KeyError, OSError) as error:
+    except (SafetensorError, ValueError, KeyError, OSError, RuntimeError, TypeError) as error:
         raise WeightsError(
             f"{path}: damaged or cut short safetensors ({error}). Get the file again"
         ) from error

@@ -159,7 +159,7 @@ class FeatureCache:
         try:
             tensors = load_file(self.file(image_hash))
             features = Features(tensors["image"], tensors["patches"])
-        except (OSError, SafetensorError, KeyError, ValueError):
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
             return None
         return features if self.tower.fits(features) else None
 
