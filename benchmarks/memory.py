@@ -30,15 +30,15 @@ FILE_DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
 def status(*fields: str) -> dict[str, float]:
-    """Figures of /proc/self/status in MB."""
+    """Figures of /proc/self/status in MB (there in KiB)."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     pairs = (line.split(":", 1) for line in lines)
-    return {name: int(text.split()[0]) / 1000 for name, text in pairs if name in fields}
+    return {name: int(text.split()[0]) * 1024 / 1e6 for name, text in pairs if name in fields}
 
 
-def write_weights(path: str, dtype: str) -> None:
+def write_weights(path: str, dtype: str, backbone: str = BACKBONE) -> None:
     """Random weights of the right shapes."""
-    state = Clip(get_spec(BACKBONE)).state_dict()
+    state = Clip(get_spec(backbone)).state_dict()
     save_file({n: t.to(FILE_DTYPES[dtype]).contiguous() for n, t in state.items()}, path)
 
 
@@ -118,8 +118,8 @@ def main() -> None:
         for precision in options.precision:
             queue = multiprocessing.get_context("spawn").Queue()
             process = fresh(use, queue, (prompts, weights), precision, options.images)
-            rows += [queue.get(timeout=600) for _ in options.images]
             process.join()
+            rows += [queue.get(timeout=60) for _ in options.images]
     report(f"{BACKBONE}, memory, weights in {options.file}", rows, options.json)
 
 

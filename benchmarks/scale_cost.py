@@ -20,7 +20,7 @@ ROW_BYTES = 85  # of a row with a decision in a shard of 512; in one of 4096 it 
 
 # ASSUMED.
 IMAGE_BYTES = 600_000  # a 1600x1200 JPEG of quality 85
-GPU_FLOPS = 300e12  # attained in bf16 by an H100: 30 % of its 989e12 peak
+GPU_FLOPS = 300e12  # in bf16; an H200 attained 392e12 on the device, 261e12 through predict
 STORE_REQUESTS = 5_500  # GET per second and prefix that Amazon S3 documents
 STORE_SECONDS = 0.030  # of one small read elsewhere
 FOOTER_THREADS = 8  # faprompt.scale.shards.THREADS

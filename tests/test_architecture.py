@@ -8,7 +8,7 @@ import pytest
 SRC = Path(__file__).parents[1] / "src" / "faprompt"
 LAYERS = [
     ["errors"],
-    ["files", "config"],
+    ["files", "heap", "config"],
     ["clip", "metrics", "data"],
     ["method"],
     ["training", "detection"],

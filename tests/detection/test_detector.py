@@ -132,3 +132,17 @@ def test_a_station_decides_and_another_model_is_refused(
     with pytest.raises(StationError, match="not for this one"):
         detector.use_station(station(scores, false_alarms=0.05))
     assert detector.station == own
+
+
+def test_the_heap_is_trimmed_after_every_batch_of_large_towers_alone(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trims: list[None] = []
+    monkeypatch.setattr("faprompt.detection.detector.trim", lambda: trims.append(None))
+    images = [picture(i) for i in range(5)]
+    list(detector.predict(images, batch_size=2))
+    assert not trims
+    monkeypatch.setattr("faprompt.detection.detector.TRIMMED_FROM", 1)
+    large = Detector(detector.network, detector.backbone, detector.header)
+    list(large.predict(images, batch_size=2))
+    assert len(trims) == 3

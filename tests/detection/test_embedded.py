@@ -1,5 +1,7 @@
 """The embedded model as it ships, on the example images as they ship."""
 
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,6 +34,18 @@ def test_the_stem_reads_pixels_in_full_precision() -> None:
     visual = Detector.load("tiny", precision="bf16").backbone.clip.visual
     assert {p.dtype for p in visual.conv1.parameters()} == {torch.float32}
     assert {p.dtype for p in visual.transformer.parameters()} == {torch.bfloat16}
+
+
+def test_loading_does_not_import_the_compiler() -> None:
+    """It is a second of work and 70 MB that nothing needs."""
+    code = (
+        "import sys; from faprompt import Detector; Detector.load('tiny');"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )
 
 
 def test_defects_of_unseen_kinds_stand_out(tiny: Detector, examples: Dataset) -> None:

@@ -19,6 +19,7 @@ from faprompt.clip.model import Clip
 from faprompt.clip.registry import REGISTRY, ClipSpec, get_spec
 from faprompt.clip.shapes import check_state, empty_clip
 from faprompt.errors import WeightsError
+from faprompt.heap import trim
 
 _logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def load_weights(
                 "load it in fp32, or get the weights again"
             )
     clip.load_state_dict(converted, assign=True)
+    trim()  # the copies in the file's precision lay between those that stay
     return Backbone(clip.frozen(), spec, checksum, source or str(path))
 
 

@@ -28,11 +28,15 @@ from faprompt.detection.predictor import Predictor
 from faprompt.detection.references import ReferenceMemory, normalised
 from faprompt.errors import CheckpointError, ConfigError
 from faprompt.files import expanded
+from faprompt.heap import trim
 from faprompt.method.checkpoint import Header, build_network, read_checkpoint
 from faprompt.method.network import FAPrompt, Scores
 
 EMBEDDED = "tiny"
 DEFAULT_BATCH = {"cpu": 4, "cuda": 16}
+TRIMMED_FROM = 100_000_000
+"""Bytes of weights on a CPU from which the heap is trimmed after every batch: what lies free on it
+then is 100 MB and more, and a batch takes seconds, a trim 15 ms."""
 
 
 class Detector(Predictor):
@@ -64,6 +68,8 @@ class Detector(Predictor):
         """Good images of the product to compare with; None: zero-shot."""
         self.device = backbone.clip.logit_scale.device
         self.batch_size = DEFAULT_BATCH[self.device.type]
+        weights = sum(p.nbytes for p in backbone.clip.parameters())
+        self._trims = self.device.type == "cpu" and weights >= TRIMMED_FROM
         with torch.inference_mode():
             self._text = network.static_text()
 
@@ -232,6 +238,8 @@ class Detector(Predictor):
             keep=None if keep is None else torch.from_numpy(keep),
             responses=responses,
         )
+        if self._trims:
+            trim()
         grids: Sequence[NDArray[np.float32] | None] = [None] * len(maps)
         if scores.responses is not None:
             shares = scores.responses.transpose(1, 2).cpu()  # (B, K, L)

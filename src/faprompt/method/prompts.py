@@ -9,6 +9,7 @@ Shapes: B images, K abnormality prompts, E normal and E' abnormal tokens, T posi
 import torch
 from torch import Tensor, nn
 
+from faprompt.clip.attention import normal_parameter
 from faprompt.clip.registry import PromptTokens
 from faprompt.config import MethodConfig
 
@@ -21,7 +22,7 @@ class CompoundPrompts(nn.Module):
         prompts, tokens = config.num_abnormality_prompts, config.num_abnormal_tokens
 
         def learnable(*shape: int) -> nn.Parameter:
-            return nn.Parameter(config.token_init_std * torch.randn(*shape, width))
+            return normal_parameter(*shape, width, std=config.token_init_std)
 
         self.normal_tokens = learnable(1, 1, config.num_normal_tokens)  # V
         self.abnormal_tokens = learnable(1, prompts, tokens)  # A
