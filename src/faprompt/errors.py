@@ -58,3 +58,8 @@ class TrainingError(FAPromptError):
 
 class ExportError(FAPromptError):
     """An exported model does not say what the torch model says, or cannot be made."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says; torch adds in many lines where it stood."""
+    return str(error).partition("\n")[0]

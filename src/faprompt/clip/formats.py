@@ -10,7 +10,7 @@ from torch import Tensor
 
 from faprompt.clip.limits import check_plain
 from faprompt.clip.safe_pickle import load_torchscript, safe_load_pickle
-from faprompt.errors import WeightsError
+from faprompt.errors import WeightsError, first_line
 
 MAX_SAFETENSORS_HEADER = 100 * 2**20  # the format's own limit
 OPENED_FOR = 16  # tensors
@@ -104,7 +104,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     is gone. So it is opened anew for every few tensors: whoever converts them one after the other
     never holds more than one copy of the weights.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
@@ -115,10 +115,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
                 for name in names[start : start + OPENED_FOR]:
                     tensors[name] = file.get_tensor(name).clone()
         return tensors
-    except Exception as error:  # damaged files fail in many ways inside safetensors
-        reason = str(error).partition("\n")[0]  # torch adds where it stood, in many lines
+    except (SafetensorError, ValueError, KeyError, OSError, RuntimeError, TypeError) as error:
         raise WeightsError(
-            f"{path}: damaged or cut short safetensors ({reason}). Get the file again"
+            f"{path}: damaged or cut short safetensors ({first_line(error)}). Get the file again"
         ) from error
 
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from faprompt.clip.registry import ClipSpec
-from faprompt.errors import WeightsError
+from faprompt.errors import WeightsError, first_line
 from faprompt.files import expanded
 
 _logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def download(hub_id: str, spec: ClipSpec) -> Path:
     except LocalEntryNotFoundError as error:
         raise WeightsError(_missing(hub_id, spec, "no connection")) from error
     except Exception as error:  # network libraries differ between versions of the hub's client
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         raise WeightsError(_missing(hub_id, spec, reason)) from error
     raise WeightsError(f"hub {hub_id}: holds none of {', '.join(WEIGHT_FILES)}; {where_from(spec)}")
 

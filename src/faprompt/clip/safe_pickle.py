@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from faprompt.clip.limits import check_plain, refuse_hungry, refuse_packed
-from faprompt.errors import WeightsError
+from faprompt.errors import WeightsError, first_line
 
 STORAGE_DTYPES = {
     "BFloat16Storage": torch.bfloat16,
@@ -51,7 +51,7 @@ def safe_load_pickle(path: Path) -> dict[str, Any]:
     except WeightsError:
         raise
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise WeightsError(
             f"{path}: refused, or damaged: this pickle is not plain tensors and containers "
             f"({reason}). Nothing of it was run. Needed: a state dict; save one with "
@@ -59,7 +59,8 @@ def safe_load_pickle(path: Path) -> dict[str, Any]:
         ) from error
     except Exception as error:  # damaged files fail in many ways inside torch
         raise WeightsError(
-            f"{path}: damaged or cut short ({type(error).__name__}: {error}). Get the file again"
+            f"{path}: damaged or cut short ({type(error).__name__}: {first_line(error)}). "
+            "Get the file again"
         ) from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds a {type(content).__name__}; needed is a state dict")

@@ -25,7 +25,7 @@ from faprompt.config import (
     TrainingConfig,
     refuse_unknown,
 )
-from faprompt.errors import CheckpointError, ConfigError
+from faprompt.errors import CheckpointError, ConfigError, first_line
 from faprompt.files import parse_json, write_tensors
 from faprompt.method.network import FAPrompt, PromptLearner
 from faprompt.method.released import check_shapes
@@ -165,8 +165,8 @@ def read_checkpoint(path: Path) -> tuple[Header, dict[str, Tensor]]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(
-            f"{path}: not a readable safetensors file ({error}). A .pth file of the released "
-            "code is converted by `faprompt import-checkpoint`."
+            f"{path}: not a readable safetensors file ({first_line(error)}). A .pth file of the "
+            "released code is converted by `faprompt import-checkpoint`."
         ) from None
     header = metadata.get(HEADER_KEY)
     if header is None:

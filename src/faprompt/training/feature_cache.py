@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -158,7 +159,7 @@ class FeatureCache:
         try:
             tensors = load_file(self.file(image_hash))
             features = Features(tensors["image"], tensors["patches"])
-        except Exception:  # damaged files fail in many ways inside safetensors
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
             return None
         return features if self.tower.fits(features) else None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from faprompt.errors import ConfigError, OutputError
@@ -168,7 +168,7 @@ def load_resume(path: Path) -> ResumeState | None:
                 part, _, rest = name.partition(".")
                 parts[part][rest] = file.get_tensor(name)
         return ResumeState(about["epoch"], about["history"], parts["learner"], parts["optimiser"])
-    except Exception as error:  # damaged files fail in many ways inside safetensors
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise OutputError(
             f"{path}: damaged resume state ({error!r}); remove it to start this run again"
         ) from None
