@@ -6,12 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from faprompt.clip.limits import check_plain
 from faprompt.clip.safe_pickle import load_torchscript, safe_load_pickle
 from faprompt.errors import WeightsError, first_line
 
+UNREADABLE = (SafetensorError, OSError, ValueError, KeyError, RuntimeError, TypeError)
+"""What reading a damaged safetensors file raises, in safetensors and in torch."""
 MAX_SAFETENSORS_HEADER = 100 * 2**20  # the format's own limit
 OPENED_FOR = 16  # tensors
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -104,8 +107,6 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     is gone. So it is opened anew for every few tensors: whoever converts them one after the other
     never holds more than one copy of the weights.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
@@ -115,7 +116,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
                 for name in names[start : start + OPENED_FOR]:
                     tensors[name] = file.get_tensor(name).clone()
         return tensors
-    except (SafetensorError, ValueError, KeyError, OSError, RuntimeError, TypeError) as error:
+    except UNREADABLE as error:
         raise WeightsError(
             f"{path}: damaged or cut short safetensors ({first_line(error)}). Get the file again"
         ) from error

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
+from faprompt.clip.formats import UNREADABLE
 from faprompt.clip.shapes import FLOATS
 from faprompt.clip.weights import Backbone
 from faprompt.config import (
@@ -163,7 +164,7 @@ def read_checkpoint(path: Path) -> tuple[Header, dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
+    except UNREADABLE as error:
         raise CheckpointError(
             f"{path}: not a readable safetensors file ({first_line(error)}). A .pth file of the "
             "released code is converted by `faprompt import-checkpoint`."

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from faprompt.clip.compute import moved, precision_name
+from faprompt.clip.formats import UNREADABLE
 from faprompt.clip.image_encoder import DEFAULT_READING, Reading
 from faprompt.clip.weights import Backbone
 from faprompt.data.hashing import content_hash
@@ -159,7 +159,7 @@ class FeatureCache:
         try:
             tensors = load_file(self.file(image_hash))
             features = Features(tensors["image"], tensors["patches"])
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
+        except UNREADABLE:
             return None
         return features if self.tower.fits(features) else None
 

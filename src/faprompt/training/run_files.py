@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
+from faprompt.clip.formats import UNREADABLE
 from faprompt.errors import ConfigError, OutputError
 from faprompt.files import (
     append_line,
@@ -168,7 +169,7 @@ def load_resume(path: Path) -> ResumeState | None:
                 part, _, rest = name.partition(".")
                 parts[part][rest] = file.get_tensor(name)
         return ResumeState(about["epoch"], about["history"], parts["learner"], parts["optimiser"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise OutputError(
             f"{path}: damaged resume state ({error!r}); remove it to start this run again"
         ) from None
