@@ -17,7 +17,7 @@ from PIL import Image
 
 from faprompt.detection.outputs import free_name, save_image
 from faprompt.detection.prediction import Prediction
-from faprompt.detection.region_tables import line_writer, region_lines, require_whole, write_coco
+from faprompt.detection.region_tables import region_lines, require_whole, write_coco, write_table
 from faprompt.detection.regions import Region, check_settings, find_regions, region_mask
 from faprompt.detection.rendering import outlined
 from faprompt.errors import ConfigError, OutputError
@@ -129,16 +129,10 @@ class RegionFolder:
     def finish(self) -> None:
         """Write the table and the COCO file."""
         lines = sorted(region_lines(self._rows()), key=lambda line: -line["peak"])
-        with (
-            replacing(self.folder / "regions.csv") as temporary,
-            temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-        ):
-            line_writer(file).writerows(lines)
-        with (
-            replacing(self.folder / "regions.coco.json") as temporary,
-            temporary.open("w", encoding="utf-8") as file,
-        ):
-            write_coco(file, self._rows)
+        with replacing(self.folder / "regions.csv") as temporary:
+            write_table(temporary, lines)
+        with replacing(self.folder / "regions.coco.json") as temporary:
+            write_coco(temporary, self._rows)
 
     def _rows(self) -> Iterator[Row]:
         """Whole lines; the last of a killed run may be cut off."""

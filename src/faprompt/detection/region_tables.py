@@ -6,6 +6,7 @@ Their rows have ``path``, ``width``, ``height`` and ``regions`` (as ``Region.to_
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 COLUMNS = (
@@ -27,11 +28,12 @@ def require_whole(row: Row) -> None:
         _ = -_line(row, 0, region)["peak"]
 
 
-def line_writer(file: TextIO) -> "csv.DictWriter[str]":
-    """What writes lines of the table to a file, after its heading."""
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    return writer
+def write_table(path: Path, lines: Iterable[Row]) -> None:
+    """Write lines of the table, after its heading."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
 
 
 def region_lines(rows: Iterable[Row]) -> Iterator[Row]:
@@ -49,22 +51,23 @@ def _line(row: Row, index: int, region: Row) -> Row:
     return values
 
 
-def write_coco(file: TextIO, rows: Callable[[], Iterable[Row]]) -> None:
+def write_coco(path: Path, rows: Callable[[], Iterable[Row]]) -> None:
     """Write all regions as COCO annotations.
 
     Piece by piece: the outlines of many images need not be in memory together.
 
     Args:
-        file: To write to.
+        path: To write.
         rows: Reads the rows; called twice.
     """
-    file.write(f'{{"info": {{"description": "faprompt"}}, "categories": [{json.dumps(CATEGORY)}')
-    file.write('],\n"images": [\n')
-    _write_list(file, (_coco_image(row, i) for i, row in enumerate(rows(), 1)))
-    file.write('],\n"annotations": [\n')
-    found = ((i, r) for i, row in enumerate(rows(), 1) for r in row["regions"])
-    _write_list(file, (coco_region(r, n, i) for n, (i, r) in enumerate(found, 1)))
-    file.write("]}\n")
+    head = f'{{"info": {{"description": "faprompt"}}, "categories": [{json.dumps(CATEGORY)}'
+    with path.open("w", encoding="utf-8") as file:
+        file.write(head + '],\n"images": [\n')
+        _write_list(file, (_coco_image(row, i) for i, row in enumerate(rows(), 1)))
+        file.write('],\n"annotations": [\n')
+        found = ((i, r) for i, row in enumerate(rows(), 1) for r in row["regions"])
+        _write_list(file, (coco_region(r, n, i) for n, (i, r) in enumerate(found, 1)))
+        file.write("]}\n")
 
 
 def _write_list(file: TextIO, items: Iterable[Row]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from faprompt.detection.region_tables import line_writer, region_lines, write_coco
+from faprompt.detection.region_tables import region_lines, write_coco, write_table
 from faprompt.scale.plan import Plan, Row
 from faprompt.scale.region_column import from_column
 from faprompt.scale.shards import read_batches
@@ -27,10 +27,7 @@ def write_region_files(store: Store, plan: Plan) -> None:
                     if row["regions"] is not None:
                         yield row | {"regions": from_column(row["regions"])}
 
-    with (
-        store.writing("regions.csv") as path,
-        path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        line_writer(file).writerows(region_lines(rows()))
-    with store.writing("regions.coco.json") as path, path.open("w", encoding="utf-8") as file:
-        write_coco(file, rows)
+    with store.writing("regions.csv") as path:
+        write_table(path, region_lines(rows()))
+    with store.writing("regions.coco.json") as path:
+        write_coco(path, rows)
