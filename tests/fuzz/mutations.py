@@ -12,11 +12,12 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 Mutation = Callable[[bytes, Random], bytes | None]
+Part = TypeVar("Part")
 
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 0.5, 1e-9, 1e308, 5e-324, 2**31, 2**63, 10**30, 10**400,
@@ -60,18 +61,23 @@ def of_yaml(data: bytes, rng: Random) -> bytes | None:
         return None
 
 
+def rearranged(parts: list[Part], kind: int, place: int, other: int) -> bool:
+    """Leave a part out (0), repeat one (1) or exchange two (2); False for other kinds."""
+    if kind == 0:
+        del parts[place]
+    elif kind == 1:
+        parts.insert(other, parts[place])
+    elif kind == 2:
+        parts[place], parts[other] = parts[other], parts[place]
+    return kind <= 2
+
+
 def of_lines(data: bytes, rng: Random) -> bytes | None:
     """Change a text of lines: leave one out, repeat or move one, or exchange a word."""
     lines = data.split(b"\n")
     place, other = rng.randrange(len(lines)), rng.randrange(len(lines))
     kind = rng.randrange(6)
-    if kind == 0:
-        del lines[place]
-    elif kind == 1:
-        lines.insert(other, lines[place])
-    elif kind == 2:
-        lines[place], lines[other] = lines[other], lines[place]
-    else:
+    if not rearranged(lines, kind, place, other):
         words = _TOKENS.findall(lines[place])
         if not words:
             return None
@@ -108,14 +114,7 @@ def of_pickle(data: bytes, rng: Random) -> bytes | None:
     ends = [*starts[1:], len(data)]
     parts = [bytearray(data[a:b]) for a, b in zip(starts, ends, strict=True)]
     place, other = rng.randrange(len(parts)), rng.randrange(len(parts))
-    kind = rng.randrange(6)
-    if kind == 0:
-        del parts[place]
-    elif kind == 1:
-        parts.insert(other, parts[place])
-    elif kind == 2:
-        parts[place], parts[other] = parts[other], parts[place]
-    else:
+    if not rearranged(parts, rng.randrange(6), place, other):
         long = [part for part in parts if len(part) > 1]
         if not long:
             return None
