@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faprompt.pretrain.camera import Camera
+from faprompt.pretrain.camera import Camera, developed
 from faprompt.pretrain.canvas import Canvas
 from faprompt.pretrain.faults import displaced
 from faprompt.pretrain.kinds import Family, defects_of, scenes_of
@@ -117,3 +117,33 @@ def test_most_new_defects_are_seen() -> None:
     ):
         rendered = renderer.render_kind(7, 12, SIZE, scene=scene, defect=defect)
         assert int(rendered.visible.sum()) >= 6, (scene, defect)
+
+
+@pytest.mark.parametrize("name", ["threaded", "turned", "polished", "coil", "bearing"])
+def test_shining_metal_reaches_white_beside_dark_while_nothing_is_wrong(name: str) -> None:
+    scenes = [SCENES[name](canvas(8, seed)) for seed in range(4)]
+    grey = torch.cat([scene.image.mean(dim=1).flatten(1) for scene in scenes])
+    spread = grey.quantile(0.99, dim=1) - grey.quantile(0.05, dim=1)
+    assert float(spread.max()) > 0.6, name
+    assert float(spread.min()) < 0.4, name  # some are dull
+    assert all(0 <= float(scene.image.min()) <= float(scene.image.max()) <= 1 for scene in scenes)
+
+
+def test_pits_end_what_a_surface_mirrors() -> None:
+    drawn = canvas(16, 4)
+    scene = SCENES["threaded"](drawn)
+    image, soft = DEFECTS["pits"](drawn, scene)
+    deep = (soft > 0.9) & (scene.image.mean(dim=1, keepdim=True) > 0.7)
+    assert float(deep.sum()) > 30  # there are highlights under pits
+    lost = scene.image.mean(dim=1, keepdim=True) - image.mean(dim=1, keepdim=True)
+    assert float(lost[deep].mean()) > 0.2
+
+
+def test_bent_tones_rise_from_black_to_white() -> None:
+    drawn = canvas(64, 6)
+    ramp = torch.linspace(0, 1, 33).view(1, 1, 1, 33).expand(64, 3, 1, 33)
+    wave, phase = drawn.uniform(1.5, 4.8), drawn.angle()
+    bent = developed(ramp, drawn.uniform(0, 0.9), wave, phase)
+    torch.testing.assert_close(bent[..., [0, -1]], ramp[..., [0, -1]], atol=1e-6, rtol=0)
+    assert float(bent.diff(dim=-1).min()) > 0
+    assert float((bent - ramp).abs().max()) > 0.1

@@ -26,10 +26,30 @@ def decorate(canvas: Canvas, scene: Scene) -> Scene:
     image = mix(image, other.clamp(0, 1), beyond)
     seam = canvas.soft(0.012 - (u - canvas.uniform(-0.8, 0.8)).abs()) * canvas.chance(0.07)
     image = image * (1 - seam * canvas.uniform(0.2, 0.6))
+    image = _studded(canvas, image)
     return Scene(image, scene.foreground, scene.background, scene.part)
 
 
-LENS_REACH = 6
+def _studded(canvas: Canvas, image: Tensor) -> Tensor:
+    """On some, dots, dashes, rings or holes all over: what comes again and again belongs there."""
+    u, v = canvas.rotated(canvas.angle())
+    across, shift = canvas.log_uniform(2, 12), canvas.chance(0.5) * 0.5
+    line = v * across
+    column = u * across * canvas.log_uniform(0.6, 1.6) + shift * (line.floor() % 2)
+    du, dv = column - column.floor() - 0.5, line - line.floor() - 0.5
+    long = canvas.log_uniform(1, 5)
+    far = ((du / long.sqrt()).square() + (dv * long.sqrt()).square() + 1e-6).sqrt()
+    size = canvas.log_uniform(0.06, 0.3)
+    stud = ((size - far) * canvas.log_uniform(8, 60)).sigmoid()
+    ring = (-((far - size) * canvas.uniform(8, 25)).square()).exp()
+    stud = mix(stud, ring, canvas.chance(0.25))
+    tone = canvas.uniform(0.2, 0.9) * torch.where(canvas.chance(0.35) > 0, -0.7, 1.0)
+    painted = mix(image, canvas.colour(0.9), canvas.uniform(0.3, 1))
+    changed = mix(image * (1 - tone), painted, canvas.chance(0.3))
+    return mix(image, changed, stud * canvas.chance(0.12)).clamp(0, 1)
+
+
+LENS_REACH = 7
 """Pixels by which lens and enlarging spread a change; compression spreads it within its block."""
 
 _GREY = {"wet": 0.05, "metal": 0.6}
@@ -57,6 +77,11 @@ class Camera:
         self.glare = glare * canvas.chance(0.25)
         self.gain = canvas.uniform(0.75, 1.2)
         self.gamma = canvas.log_uniform(0.75, 1.35)
+        self.tint = 1 + canvas.uniform(-0.15, 0.15, 3, 1, 1) * canvas.chance(0.4)
+        self.sharp = canvas.uniform(0.3, 1.5) * canvas.chance(0.2)  # many cameras overdo it
+        self.wave, self.phase = canvas.uniform(0.5, 1.5) * math.pi, canvas.angle()
+        self.bent = canvas.uniform(0.2, 0.9) * canvas.chance(0.2)
+        self.negative = canvas.chance(0.04)
         self.grey = canvas.chance(_GREY.get(family, 0.2))
         self.soft = canvas.uniform(0, 0.9) * canvas.chance(0.5)
         self.coarse = canvas.uniform(0.3, 1) * canvas.chance(0.25)  # enlarged from half the side
@@ -80,6 +105,7 @@ class Camera:
         self.low = canvas.uniform(0, 0.2) * canvas.chance(0.5)
         self.width = canvas.uniform(0.5, 1.1) - self.low
         self.grey = torch.ones_like(self.grey)
+        self.negative = torch.zeros_like(self.negative)
         self.noise = self.noise[:, :1].expand(-1, 3, -1, -1)
 
     def shoot(self, image: Tensor) -> Tensor:
@@ -88,13 +114,31 @@ class Camera:
         if bool(self.coarse.any()):
             image = mix(image, blurred(image, 2), self.coarse)
         image = (image * self.light * self.gain - self.low) / self.width
-        image = mix(image, torch.ones_like(image), self.glare).clamp(1e-4, 1).pow(self.gamma)
+        image = mix(image, torch.ones_like(image), self.glare)
+        image = (image * self.tint).clamp(1e-4, 1).pow(self.gamma)
+        image = image + self.sharp * (image - blurred(image, 1))
+        image = developed(image.clamp(0, 1), self.bent, self.wave, self.phase)
+        image = mix(image, 1 - image, self.negative)
         image = mix(image, image.mean(dim=1, keepdim=True), self.grey)
         image = (image + self.noise).clamp(0, 1)
         chosen = self.compressed.flatten() > 0
         if bool(chosen.any()):
             image[chosen] = compress(image[chosen], self.quality[chosen])
         return (image * 255).round() / 255
+
+
+def developed(image: Tensor, bent: Tensor, wave: Tensor, phase: Tensor) -> Tensor:
+    """Tones in [0, 1] as some chain of tools bends them: 0 and 1 stay, between them they rise.
+
+    Args:
+        image: (N, 3, S, S).
+        bent: How much, 0 to below 1; like the others (N, 1, 1, 1).
+        wave: How often, in radians from black to white.
+        phase: Where the bends are, radians.
+    """
+    low = bent * phase.sin() / wave
+    high = 1 + bent * (wave + phase).sin() / wave
+    return (image + bent * (image * wave + phase).sin() / wave - low) / (high - low)
 
 
 def compress(image: Tensor, step: Tensor) -> Tensor:

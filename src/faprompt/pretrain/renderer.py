@@ -15,6 +15,7 @@ from faprompt.pretrain import (
     bodies,
     defects,
     faults,
+    gloss,
     growths,
     metals,
     slices,
@@ -36,7 +37,7 @@ from faprompt.pretrain.kinds import (
 )
 from faprompt.pretrain.photos import PhotoBank
 
-RENDERER_VERSION = 6
+RENDERER_VERSION = 7
 """Raised whenever the same seed gives other pictures."""
 
 LEAST_CHANGE = 0.04
@@ -54,7 +55,7 @@ _ONCE = {"displaced", "missing", "asymmetry"}
 LEAST_PIXELS = 6
 """Smallest mask in pixels."""
 
-_ROOMS = (textures, things, bodies, slices, tissue, metals)
+_ROOMS = (textures, things, bodies, slices, tissue, metals, gloss)
 _DAMAGE = (defects, faults, growths, wear)
 SCENES: dict[str, Callable[[Canvas], Scene]] = {
     kind.name: next(getattr(room, kind.name) for room in _ROOMS if hasattr(room, kind.name))

@@ -35,15 +35,19 @@ def blowhole(canvas: Canvas, scene: Scene) -> Damage:
 
 def pits(canvas: Canvas, scene: Scene) -> Damage:
     """A field of pits that run into each other, edges ragged and dark, some floors bright."""
-    patch = blob(canvas, scene.foreground, 0.1, 0.95, ragged=0.5)
+    patch = blob(canvas, scene.foreground, 0.04, 0.95, ragged=0.5)
     fine = canvas.fractal(0.9, 1.7, coarsest=canvas.log_uniform(4, 20))
     depth = fine * 0.5 + patch.clamp(-1, 0.7) * canvas.uniform(1, 2) - canvas.uniform(0.2, 0.7)
     mask = (depth * canvas.uniform(6, 25)).sigmoid() * (patch > -0.1) * scene.foreground
-    floor = 1 - canvas.uniform(0.15, 0.85) * (0.7 + 0.3 * (fine * 2).tanh())
+    tone = canvas.uniform(0.15, 0.85) * torch.where(canvas.chance(0.25) > 0, -0.7, 1.0)
+    floor = 1 - tone * (0.7 + 0.3 * (fine * 2).tanh())
     edge = (-(depth * canvas.uniform(5, 12)).square()).exp()
     sign = torch.where(canvas.chance(0.3) > 0, -1.0, 1.0)  # some rims catch the light
     rust = 1 + canvas.uniform(-0.2, 0.2, 3, 1, 1) * canvas.chance(0.3)
-    pitted = scene.image * floor * rust * (1 - edge * sign * canvas.uniform(0, 0.5))
+    # A rough floor mirrors nothing: highlights and their gaps end at its edge.
+    dull = mix(scene.image, blurred(scene.image, max(2, canvas.size // 12)), canvas.uniform(0.5, 1))
+    base = mix(scene.image, dull, canvas.chance(0.5))
+    pitted = base * floor * rust * (1 - edge * sign * canvas.uniform(0, 0.5))
     image = mix(scene.image, pitted, mask)
     # A marked field has no gaps of a few pixels in it.
     return image, torch.maximum(mask, blurred(mask, max(2, canvas.size // 64)))
