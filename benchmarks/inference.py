@@ -9,10 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from machine import DTYPES, arguments, check, milliseconds, quiet_start, report, timed
+from machine import (
+    DTYPES,
+    arguments,
+    check,
+    milliseconds,
+    quiet_start,
+    random_clip,
+    report,
+    timed,
+)
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, get_spec
 from faprompt.config import MethodConfig
 from faprompt.method.network import FAPrompt
@@ -57,7 +65,7 @@ def _shapes(length: int, width: int) -> tuple[tuple[int, int], ...]:
 def measure(precision: str, batch: int, repeats: int) -> dict[str, Any]:
     """One row of the table."""
     spec, dtype = get_spec(BACKBONE), DTYPES[precision]
-    clip = Clip(spec).frozen().to(dtype)
+    clip = random_clip(spec, dtype)
     network = FAPrompt(clip, MethodConfig()).eval()
     network.learner.float()
     images = torch.randn(batch, 3, spec.default_size, spec.default_size)
@@ -91,7 +99,7 @@ def measure(precision: str, batch: int, repeats: int) -> dict[str, Any]:
 def after_tower(precision: str, batch: int, repeats: int) -> dict[str, Any]:
     """What follows the image tower alone, on random features: seconds instead of minutes."""
     spec, dtype = get_spec(BACKBONE), DTYPES[precision]
-    network = FAPrompt(Clip(spec).frozen().to(dtype), MethodConfig()).eval()
+    network = FAPrompt(random_clip(spec, dtype), MethodConfig()).eval()
     network.learner.float()
     patches = (spec.default_size // spec.patch_size) ** 2
     image = torch.randn(batch, spec.embed_dim).to(dtype)
@@ -115,13 +123,13 @@ def main() -> None:
     parser.add_argument("--after-tower", action="store_true", help="what follows it alone")
     options = parser.parse_args()
     quiet_start()
+    pairs = [(p, b) for p in options.precision for b in options.batch]
     if options.after_tower:
-        pairs = [(p, b) for p in options.precision for b in options.batch]
-        rows = [after_tower(p, b, options.repeats) for p, b in pairs]
-        report(f"{BACKBONE}, after the image tower", rows, options.json)
+        found = (after_tower(p, b, options.repeats) for p, b in pairs)
+        report(f"{BACKBONE}, after the image tower", found, options.json)
         return
-    rows = [measure(p, b, options.repeats) for p in options.precision for b in options.batch]
-    report(f"{BACKBONE}, one 518x518 image", rows, options.json)
+    found = (measure(p, b, options.repeats) for p, b in pairs)
+    rows = report(f"{BACKBONE}, one 518x518 image", found, options.json)
     check(rows, "total / bare", LIMITS)
 
 

@@ -9,7 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from machine import DTYPES, arguments, check, milliseconds, quiet_start, report, timed
+from machine import (
+    DTYPES,
+    arguments,
+    check,
+    milliseconds,
+    quiet_start,
+    random_clip,
+    report,
+    timed,
+)
 from torch.nn.functional import linear
 
 from faprompt.clip.model import Clip
@@ -23,11 +32,11 @@ BATCH, SIDE, PATCHES = 8, 518, 37 * 37
 ENDING = 6  # positions of a prompt behind the common beginning
 
 
-def small_image_tower() -> Clip:
+def small_image_tower(dtype: torch.dtype) -> Clip:
     """The backbone without its image tower, which training on cached features never runs."""
     spec = get_spec("ViT-L-14-336")
     image = TowerSize(layers=1, width=64, heads=1)
-    return Clip(replace(spec, image=image, dual_blocks=1)).frozen()
+    return random_clip(replace(spec, image=image, dual_blocks=1), dtype)
 
 
 def bare_calls(clip: Clip, prompts: int, dtype: torch.dtype) -> Callable[[], None]:
@@ -60,7 +69,7 @@ def stages(
     torch.manual_seed(0)
     dtype = DTYPES[precision]
     with torch.device(device):
-        clip = small_image_tower().to(dtype)
+        clip = small_image_tower(dtype).to(device)
         network = FAPrompt(clip, MethodConfig())
         width = clip.spec.embed_dim
         image = torch.randn(BATCH, width).to(dtype)
@@ -112,12 +121,13 @@ def measure(precision: str, repeats: int, *, compiled: bool) -> dict[str, Any]:
 def main() -> None:
     """Measure a step in every precision."""
     parser = arguments(__doc__)
+    parser.add_argument("--precision", choices=DTYPES, nargs="+", default=list(DTYPES))
     parser.add_argument("--compiled", action="store_true", help="with torch.compile, too")
     options = parser.parse_args()
     quiet_start()
     choices = (False, True) if options.compiled else (False,)
-    rows = [measure(p, options.repeats, compiled=c) for p in DTYPES for c in choices]
-    report("training step, batch 8, cached features", rows, options.json)
+    found = (measure(p, options.repeats, compiled=c) for p in options.precision for c in choices)
+    rows = report("training step, batch 8, cached features", found, options.json)
     check(rows, "step / bare", LIMITS)
 
 
