@@ -16,7 +16,7 @@ from faprompt.pretrain.kinds import Split, defects_of
 from faprompt.pretrain.photos import PhotoBank
 from faprompt.pretrain.renderer import Rendered, Renderer
 
-ROWS_PER_COLUMN = 7
+ROWS_PER_COLUMN = 8
 CAPTION_HEIGHT = 14
 TRIES = 20
 
