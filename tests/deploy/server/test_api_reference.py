@@ -26,11 +26,12 @@ def test_texts_are_escaped() -> None:
     schema = {"properties": {"a<b": {"type": "string", "description": "<script>"}}}
     page = reference_page(
         {
-            "info": {"title": "x & y", "version": "1"},
+            "info": {"title": "x & y", "version": "1", "description": "2 < 3"},
             "paths": {"/<a>": {"get": {"description": "1 < 2", "responses": {}}}},
             "components": {"schemas": {"A": schema}},
         }
     )
     assert "&lt;script&gt;" in page
     assert "1 &lt; 2" in page
+    assert "2 &lt; 3" in page
     assert "<script" not in page

@@ -25,6 +25,7 @@ def reference_page(document: Document) -> str:
         f"<title>{title}: API</title>\n"
         '<link rel="stylesheet" href="/css/base.css"><link rel="stylesheet" href="/css/docs.css">\n'
         f"</head>\n<body>\n<main>\n<h1>{title}: API {escape(document['info']['version'])}</h1>\n"
+        f"<p>{escape(document['info'].get('description', ''))}</p>\n"
         '<p>The same as a document for programs: <a href="/openapi.json">openapi.json</a>. '
         "With a key, programs send it as <code>Authorization: Bearer KEY</code>.</p>\n"
         f"{operations}\n<h2>Objects</h2>\n{schemas}</main>\n</body>\n</html>\n"
