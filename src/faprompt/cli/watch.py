@@ -217,7 +217,8 @@ class _Run:
         if self.failed_hooks:
             parts.append(f"{self.failed_hooks} commands failed")
         self.console.print("; ".join(parts), soft_wrap=True)
-        self.console.print(f"log: {options.shown(out)}", soft_wrap=True, markup=False)
+        if out.exists():  # made with the first image
+            self.console.print(f"log: {options.shown(out)}", soft_wrap=True, markup=False)
 
     def _drift(self, station: "Station") -> None:
         """Say so when the scores do not look like those of the calibration."""
