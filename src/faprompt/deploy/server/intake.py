@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TypeVar
@@ -31,9 +32,16 @@ def measure(arrived: Arrived, max_pixels: int) -> Size:
     if arrived.refused is not None:
         raise DataError(arrived.refused)
     try:
-        return image_size(arrived.path, max_pixels)
+        width, height = image_size(arrived.path, sys.maxsize)
     except DataError as error:
         raise DataError(without_path(error, arrived.path)) from None
+    if width * height > max_pixels:
+        raise DataError(
+            f"{width} x {height} pixels are more than the limit of {max_pixels} of this desk; "
+            "scale it down, look at it with `faprompt predict --tile`, or have the desk started "
+            "with a larger --max-pixels"
+        )
+    return width, height
 
 
 def without_path(error: Exception, path: Path) -> str:
