@@ -2,6 +2,7 @@
 
 import signal
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -149,7 +150,7 @@ class _Run:
         self.errors = Console(stderr=True, highlight=False)
         self.station: Station | None = None
         self.verdicts: Counter[str] = Counter()
-        self.scores: list[float] = []
+        self.scores = array("d")  # of weeks
         self.failed_hooks = self.left_out = 0
         self.started = time.monotonic()
 
