@@ -50,8 +50,7 @@ class Documented(FastAPI):
             )
             found["components"]["schemas"] |= bodies["$defs"]
             _tell_keys(found, self.state.keys)
-        document: dict[str, Any] = self.openapi_schema or {}
-        return document
+        return super().openapi()
 
 
 def operation_id(route: APIRoute) -> str:
