@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
+from http.client import HTTPException
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,9 @@ class Desk:
                 if error.code != 503:
                     raise SystemExit(f"{path}: {message_of(error)}") from None
                 time.sleep(float(error.headers.get("Retry-After", PAUSE)))
-            except urllib.error.URLError as error:
-                raise SystemExit(f"{self.url}: no answer ({error.reason})") from None
+            except (OSError, HTTPException) as error:  # nobody there, or gone meanwhile
+                reason = getattr(error, "reason", error)
+                raise SystemExit(f"{self.url}: no answer ({reason})") from None
 
 
 def message_of(error: urllib.error.HTTPError) -> str:
@@ -138,6 +140,8 @@ def main() -> int:
     parser.add_argument("--station", help="name or id")
     parser.add_argument("--model", help="name or id")
     options = parser.parse_args()
+    if not options.folder.is_dir():
+        raise SystemExit(f"{options.folder}: no such folder")
     files = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in ENDINGS)
     if not files:
         raise SystemExit(f"{options.folder}: no images there")

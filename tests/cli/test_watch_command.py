@@ -20,6 +20,7 @@ from watches import grey, render_video, tenths
 
 from faprompt.cli import options
 from faprompt.cli.main import load_commands
+from faprompt.errors import DataError
 
 SOURCES = Path(__file__).parents[2] / "src"
 
@@ -157,6 +158,24 @@ def test_the_shipped_model_watches_a_video(tmp_path: Path) -> None:
     assert [row["frame"] for row in found] == [1, 2]
     assert "decision" not in found[0]
     assert not (tmp_path / "out" / "frames").exists()
+
+
+def test_a_video_that_is_not_there_is_told_before_the_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "load_model", lambda *_, **__: pytest.fail("loaded"))
+    result = run("--source", tmp_path / "none.avi", "--out", tmp_path / "out")
+    assert isinstance(result.exception, DataError)
+    assert "none.avi: cannot be opened; needed is a video file" in str(result.exception)
+    assert not result.output
+
+
+def test_without_an_image_no_log_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "load_model", lambda *_, **__: watch_process.Loaded())
+    (tmp_path / "broken.avi").write_bytes(b"no video" * 9)
+    result = run("--source", tmp_path / "broken.avi", "--out", tmp_path / "out")
+    assert isinstance(result.exception, DataError)
+    assert re.fullmatch(r"0 images in \d+ s\n", result.stdout)
 
 
 @pytest.mark.parametrize(

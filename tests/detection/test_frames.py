@@ -1,6 +1,9 @@
 """Pictures of videos, rendered here, and of cameras that are played."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +187,53 @@ def test_the_end_can_be_asked_for_while_a_camera_is_away() -> None:
 )
 def test_names_for_files_hold_nothing_odd_and_no_password(source: str, stem: str) -> None:
     assert Video(source, ending=Ending()).stem == stem
+
+
+@contextmanager
+def camera_on_the_net(*greys: int) -> Iterator[str]:
+    """A camera that sends JPEG after JPEG over HTTP: 30 of a grey value per connection."""
+    left = list(greys)
+
+    class Sender(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not left:
+                self.send_error(404)
+                return
+            picture = np.full((48, 64, 3), left.pop(0), np.uint8)
+            content = cv2.imencode(".jpg", picture)[1].tobytes()
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
+            self.wfile.write((head.encode() + content + b"\r\n") * 30)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sender) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://user:secret@127.0.0.1:{server.server_port}/video"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_stream_over_the_network_is_seen_and_seen_again_when_it_comes_back() -> None:
+    said: list[str] = []
+    found: list[tuple[int, int]] = []
+
+    def watch(video: Video) -> None:
+        found.extend((f.number, round(f.pixels.mean() / 10) * 10) for f in video.frames())
+
+    with camera_on_the_net(50, 200) as address:
+        video = Video(address, tries=1, ending=Ending(lambda _: None), say=said.append)
+        with pytest.raises(DataError, match=r"went away and did not come back") as error:
+            watch(video)
+    assert {value for _, value in found} == {50, 200}
+    assert found == sorted(found)
+    assert [text.split(": ")[1].split(";")[0] for text in said] == [
+        "no picture comes", "pictures come again", "no picture comes"
+    ]  # fmt: skip
+    assert "secret" not in f"{said} {error.value} {video.name} {video.stem}"

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,25 @@ def test_a_row_tells_everything_about_its_image(line: Line) -> None:
         "map": "maps/a.png",
     }
     assert rows(line.out / "predictions.jsonl") == [row]
+
+
+class InFile(np.ndarray[Any, Any]):
+    """A map that is to be read in bands, as those of large images are."""
+
+    def max(self, *_: Any, **__: Any) -> Any:
+        pytest.fail("read as a whole, it stays in memory")
+
+
+class Large(Watched):
+    def predict(self, source: Any, **options: Any) -> Any:
+        for found in super().predict(source, **options):
+            yield replace(found, anomaly_map=found.anomaly_map.view(InFile))
+
+
+def test_the_map_of_a_large_image_is_not_held_in_memory(line: Line) -> None:
+    line.put("a.png", 0.2)
+    (row,) = line.watch(model=Large(line.station))
+    assert row["peak"] == pytest.approx(0.2, abs=1 / 255)
 
 
 def test_verdicts_and_heat_maps_of_what_is_not_ok(line: Line) -> None:

@@ -53,6 +53,11 @@ SEEDS = (
     b"PUT /api/v1/batches/ID-batch/labels" + JSON + b'{"items": ["ID-item"], "label": "ng"}',
     b"POST /api/v1/batches/ID-batch/images?unique=true" + FORM + PART + IMAGE + b"\r\n--b--\r\n",
     b"POST /api/v1/batches/ID-batch/images" + FORM + PART + b"x\r\n" + PART + IMAGE + b"\r\n--b--",
+    b"POST /api/v1/batches/ID-batch/images"
+    + JSON
+    + b'{"images": [{"image": "'
+    + base64.b64encode(IMAGE)
+    + b'", "name": "a.png"}, {"image": "x"}]}',
     b"GET /api/v1/batches/ID-batch/compare?other=ID-batch\n\n",
     b"GET /api/v1/batches/ID-batch/export?format=csv\n\n",
     b"GET /api/v1/batches/ID-batch/export?format=html\n\n",

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -149,7 +150,7 @@ class _Run:
         self.errors = Console(stderr=True, highlight=False)
         self.station: Station | None = None
         self.verdicts: Counter[str] = Counter()
-        self.scores: list[float] = []
+        self.scores = array("d")  # of weeks
         self.failed_hooks = self.left_out = 0
         self.started = time.monotonic()
 
@@ -217,7 +218,8 @@ class _Run:
         if self.failed_hooks:
             parts.append(f"{self.failed_hooks} commands failed")
         self.console.print("; ".join(parts), soft_wrap=True)
-        self.console.print(f"log: {options.shown(out)}", soft_wrap=True, markup=False)
+        if out.exists():  # made with the first image
+            self.console.print(f"log: {options.shown(out)}", soft_wrap=True, markup=False)
 
     def _drift(self, station: "Station") -> None:
         """Say so when the scores do not look like those of the calibration."""

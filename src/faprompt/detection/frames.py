@@ -74,6 +74,9 @@ class Video:
         tries: How often a camera that went away is tried again.
         ending: Ends it, and makes the pauses.
         say: Told of a camera that goes away or comes back.
+
+    Raises:
+        DataError: there is no such file.
     """
 
     def __init__(
@@ -92,6 +95,8 @@ class Video:
         """For people and logs: without a password."""
         self.state: State | None = state_of(source) if is_file else None
         """Of a file."""
+        if is_file and self.state is None:
+            raise self._closed()  # a camera may come later, and opening it costs seconds
         self.open: Callable[[str], Capture] = open_capture
         self.clock: Callable[[], float] = time.monotonic
 
@@ -115,10 +120,7 @@ class Video:
         """
         stream = self._opened()
         if stream is None:
-            raise DataError(
-                f"{self.name}: cannot be opened; needed is a video file, a camera's number or an "
-                "address such as rtsp://HOST/PATH"
-            )
+            raise self._closed()
         number, due = 0, after + self.every if after else 1
         try:
             while not self.ending.asked:
@@ -135,6 +137,12 @@ class Video:
         finally:
             if stream:
                 stream.capture.release()
+
+    def _closed(self) -> DataError:
+        return DataError(
+            f"{self.name}: cannot be opened; needed is a video file, a camera's number or an "
+            "address such as rtsp://HOST/PATH"
+        )
 
     def _tell_missing(self, number: int, length: float) -> None:
         if number < length:

@@ -17,6 +17,7 @@ from faprompt.data.hashing import content_hash
 from faprompt.detection.arrivals import Arrival, Ending, WatchedFolder, state_of
 from faprompt.detection.frames import Frame, Video
 from faprompt.detection.hook import Hook
+from faprompt.detection.map_files import peaks
 from faprompt.detection.outputs import Row
 from faprompt.detection.prediction import Prediction
 from faprompt.detection.station import Station
@@ -153,7 +154,7 @@ class Watch:
         if decision := prediction.decision:
             row |= {"decision": decision.verdict, "margin": decision.margin}
         return row | {
-            "peak": float(prediction.anomaly_map.max()),
+            "peak": float(peaks(prediction.anomaly_map, (1, 1)).max()),
             "sha256": sha256,
             **self._origin,
         }

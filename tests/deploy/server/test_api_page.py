@@ -24,7 +24,7 @@ def test_every_path_is_served(tmp_path: Path) -> None:
             shapes(path.removeprefix("/api/v1"))
             for path in client.get("/openapi.json").json()["paths"]
         }
-    curls = re.findall(r"(?:\$API|/api/v1)(/[^\s\"')]+)", PAGE)
+    curls = re.findall(r"(?:\$API|/api/v1)(/[^\s\"');]+)", PAGE)
     named = re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`\s?]+)", PAGE)
     assert len(curls) > 9
     assert len(named) > 9

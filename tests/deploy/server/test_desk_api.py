@@ -176,6 +176,50 @@ def test_scoring_says_what_is_wrong(
     schemas.ErrorReply.model_validate(reply.json())
 
 
+def test_many_images_come_within_json_and_a_bad_one_costs_itself(
+    client: TestClient, tmp_path: Path
+) -> None:
+    batch = new_batch(client)
+    images = [
+        {"image": base64.b64encode(png(value)).decode(), "name": f"{value}.png"}
+        for value in (51, 102)
+    ]
+    odd = [{"image": "?", "name": "odd"}, {"image": "", "name": "empty"}, {"image": "eA=="}]
+    place = f"{API}/batches/{batch}/images"
+    reply = client.post(place, json={"images": [images[0], *odd, images[1]]})
+    assert reply.status_code == 202
+    schemas.UploadReply.model_validate(reply.json())
+    assert [each["name"] for each in reply.json()["items"]] == ["51.png", "102.png"]
+    rejected = {each["name"]: each["message"] for each in reply.json()["rejected"]}
+    assert rejected["odd"] == "image: not base64"
+    assert rejected["empty"] == "is empty (0 bytes)"
+    assert "not an image" in rejected["image"]
+    scores = [item["image_score"] for item in finished_items(client, batch)]
+    assert scores == pytest.approx([0.2, 0.4])
+    again = client.post(place, params={"unique": True}, json={"images": images}).json()
+    assert [each["status"] for each in again["items"]] == ["done", "done"]
+    assert len(finished_items(client, batch)) == 2
+    assert not list((tmp_path / "desk" / "incoming").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"images": "x"}, 422, "images: Input should be a valid array"),
+        ({"images": [{"name": "a"}]}, 422, "images.0.image: Field required"),
+        ({"images": [{"image": ""}] * 3}, 413, "more than 2 files in one request"),
+        ({"images": [{"image": "A" * 70_000}]}, 413, "send fewer images"),
+    ],
+)
+def test_json_that_is_not_images_is_refused(
+    tmp_path: Path, body: dict[str, Any], status: int, message: str
+) -> None:
+    with client_of(tmp_path / "desk", served(GreyModel()), files=2, file_bytes=1000) as client:
+        reply = client.post(f"{API}/batches/{new_batch(client)}/images", json=body)
+    assert reply.status_code == status
+    assert message in reply.json()["error"]["message"]
+
+
 def test_labels_are_kept_and_taken_back(client: TestClient) -> None:
     batch = new_batch(client)
     send(client, batch, ("a.png", png(1)))
@@ -309,9 +353,58 @@ def test_the_document_describes_every_route_and_refers_to_no_other_host(
     paths = set(document["paths"])
     for path in ("batches/{batch}/images", "score", "items/{item}/map", "models", "health"):
         assert f"{API}/{path}" in paths
-    body = document["paths"][f"{API}/score"]["post"]["requestBody"]["content"]
-    assert set(body) == {"multipart/form-data", "application/json"}
+    for path in ("score", "batches/{batch}/images"):
+        body = document["paths"][f"{API}/{path}"]["post"]["requestBody"]["content"]
+        assert set(body) == {"multipart/form-data", "application/json"}
     assert "http" not in client.get("/").text.replace("http-equiv", "")
+
+
+def test_the_document_says_what_everything_means(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    silent: list[str] = []
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            if not operation.get("description"):
+                silent.append(path)
+            parameters = {each["name"]: each for each in operation.get("parameters", ())}
+            silent += undescribed(path, {"properties": parameters})
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                silent += undescribed(path, body["schema"])
+    for name, schema in document["components"]["schemas"].items():
+        silent += undescribed(name, schema)
+    assert not silent
+    assert {tag["name"] for tag in document["tags"]} == {
+        tag for methods in document["paths"].values() for each in methods.values()
+        for tag in each["tags"]
+    }  # fmt: skip
+
+
+def undescribed(name: str, schema: dict[str, Any]) -> list[str]:
+    """Fields of an object that nothing is said of."""
+    return [
+        f"{name}.{field}"
+        for field, value in schema.get("properties", {}).items()
+        if not value.get("description")
+    ]
+
+
+@pytest.mark.parametrize("key", [None, "a key of 16 letters"])
+def test_the_document_says_where_a_key_is_needed(tmp_path: Path, key: str | None) -> None:
+    with client_of(tmp_path, served(GreyModel()), key=key) as client:
+        headers = {"Authorization": f"Bearer {key}"}
+        document = client.get("/openapi.json", headers=headers).json()
+        assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+        for path, methods in document["paths"].items():
+            if "get" in methods and "{" not in path:
+                ways = methods["get"].get("security", document["security"])
+                assert (client.get(path).status_code == 200) == (not ways or {} in ways)
+
+
+def test_programs_get_short_names_for_the_routes(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    names = [each["operationId"] for way in document["paths"].values() for each in way.values()]
+    assert {"score", "send_images", "list_items"} <= set(names)
+    assert len(set(names)) == len(names)
 
 
 def test_health_and_figures(client: TestClient) -> None:

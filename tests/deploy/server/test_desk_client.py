@@ -1,7 +1,9 @@
 """The example client against a desk that runs."""
 
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,29 @@ def test_a_folder_is_scored_and_told_line_by_line(tmp_path: Path, waiting: int) 
     assert lines[:-1] == [f'-\t{20 * n / 255:.4f}\t{n} "ü".png' for n in reversed(range(12))]
     assert lines[-1].startswith("FAILED\t\tbroken.png\tnot an image")
     assert unknown.stderr == "nothing: not among the desk's models\n"
+
+
+def hang_up(listener: socket.socket) -> None:
+    """Take one connection and close it without an answer."""
+    listener.accept()[0].close()
+
+
+def test_what_cannot_work_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(png(1))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread = threading.Thread(target=hang_up, args=[listener])
+        thread.start()
+        told = {
+            folder: subprocess.run(
+                [sys.executable, str(CLIENT), str(tmp_path / folder), "--url", url],
+                capture_output=True, text=True, check=False,
+            ).stderr
+            for folder in ("nowhere", "", "photos")
+        }  # fmt: skip
+        thread.join()
+    assert told["nowhere"] == f"{tmp_path / 'nowhere'}: no such folder\n"
+    assert told[""] == f"{tmp_path}: no images there\n"
+    assert told["photos"].startswith(f"{url}/api/v1: no answer (")
+    assert told["photos"].count("\n") == 1

@@ -164,6 +164,7 @@ def test_a_bomb_is_refused_by_its_header(client: TestClient) -> None:
     reply = send(client, batch, ("bomb.png", bomb(50_000, 50_000)), ("good.png", png(1)))
     (rejected,) = reply.json()["rejected"]
     assert rejected["message"].startswith("50000 x 50000 pixels are more than the limit of 10000")
+    assert "have the desk started with a larger --max-pixels" in rejected["message"]
     assert len(finished_items(client, batch)) == 1
 
 

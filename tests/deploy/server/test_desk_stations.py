@@ -72,7 +72,7 @@ def test_too_few_good_images_is_a_conflict_that_names_the_number(client: TestCli
     reply = client.post(f"{API}/stations", json={**ASKED, "batch": unlabelled})
     assert (reply.status_code, reply.json()["error"]["message"]) == (
         409,
-        "no image is labelled ok; label good parts first",
+        "no image is labelled ok; needed are 19: label good parts first",
     )
 
 

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from faprompt import __version__
 from faprompt.deploy.server import problems
 from faprompt.deploy.server.desk import Desk
+from faprompt.deploy.server.document import DESCRIPTION, Documented, operation_id, tags
 from faprompt.deploy.server.guards import API, BodyGuard, Doorkeeper, Observer
 from faprompt.deploy.server.keys import Keys
 from faprompt.deploy.server.reference import reference_page
@@ -38,9 +39,12 @@ def create_app(desk: Desk, *, key: str | None = None) -> FastAPI:
             desk.close()
 
     keys = Keys(key)
-    app = FastAPI(
+    app = Documented(
         title="faprompt desk",
         version=__version__,
+        description=DESCRIPTION,
+        openapi_tags=tags(),
+        generate_unique_id_function=operation_id,
         lifespan=lifespan,
         docs_url=None,  # those pages load scripts from another host
         redoc_url=None,

@@ -3,6 +3,7 @@
 The pages that come with FastAPI load theirs from another host, which the desk never does.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -25,6 +26,7 @@ def reference_page(document: Document) -> str:
         f"<title>{title}: API</title>\n"
         '<link rel="stylesheet" href="/css/base.css"><link rel="stylesheet" href="/css/docs.css">\n'
         f"</head>\n<body>\n<main>\n<h1>{title}: API {escape(document['info']['version'])}</h1>\n"
+        f"<p>{_prose(document['info'].get('description', ''))}</p>\n"
         '<p>The same as a document for programs: <a href="/openapi.json">openapi.json</a>. '
         "With a key, programs send it as <code>Authorization: Bearer KEY</code>.</p>\n"
         f"{operations}\n<h2>Objects</h2>\n{schemas}</main>\n</body>\n</html>\n"
@@ -54,7 +56,7 @@ def _operation(path: str, method: str, operation: Document) -> str:
         rows.append(_row("application/json", "error", kind, ", ".join(sorted(refused))))
     return (
         f"<section>\n<h2><span>{method.upper()}</span> <code>{escape(path)}</code></h2>\n"
-        f"<p>{escape(operation.get('description', ''))}</p>\n"
+        f"<p>{_prose(operation.get('description', ''))}</p>\n"
         f"<table><tbody>{''.join(rows)}</tbody></table>\n</section>\n"
     )
 
@@ -68,8 +70,13 @@ def _parameter(parameter: Document) -> str:
 def _row(name: str, place: str, kind: str, text: str) -> str:
     return (
         f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(place)}</td>'
-        f"<td>{kind}</td><td>{escape(text)}</td></tr>"
+        f"<td>{kind}</td><td>{_prose(text)}</td></tr>"
     )
+
+
+def _prose(text: str) -> str:
+    """Text for people; what stands between backquotes is code."""
+    return re.sub(r"(`+)(.+?)\1", r"<code>\2</code>", escape(text))
 
 
 def _schema(name: str, schema: Document) -> str:
@@ -85,7 +92,7 @@ def _schema(name: str, schema: Document) -> str:
     )
     return (
         f'<section id="{escape(name)}">\n<h3>{escape(name)}</h3>\n'
-        f"<p>{escape(schema.get('description', ''))}</p>\n"
+        f"<p>{_prose(schema.get('description', ''))}</p>\n"
         f"<table><tbody>{rows}</tbody></table>\n</section>\n"
     )
 

@@ -1,336 +1,355 @@
-"""The objects of the API; what is here is what the OpenAPI document says."""
+"""The objects that the desk answers with; what is here is what the OpenAPI document says.
 
-from typing import Annotated, Any, Literal
+The text below a field is its description there; what several objects have is described once.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Literal
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Id = Annotated[str, Field(min_length=1, max_length=100)]
-Status = Literal["waiting", "running", "done", "failed", "cancelled"]
-Label = Literal["ok", "ng"]
-Verdict = Literal["OK", "UNSURE", "NG"]
+from pydantic import BaseModel, ConfigDict
 
-
-class Request(BaseModel):
-    """What clients send; unknown fields are refused, or a typing error would go unseen."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+from faprompt.deploy.server.terms import (
+    ImageHash,
+    ImageName,
+    Label,
+    Made,
+    ModelHash,
+    ModelId,
+    Score,
+    StationId,
+    Status,
+    Tile,
+    Verdict,
+)
 
 
 class Reply(BaseModel):
     """What the desk says."""
 
-    model_config = ConfigDict(protected_namespaces=())
+    model_config = ConfigDict(protected_namespaces=(), use_attribute_docstrings=True)
 
 
 class ErrorInfo(Reply):
     """Why a request failed."""
 
     status: int
+    """The HTTP status."""
     message: str
+    """What is wrong and what to do, for people."""
     input: str | None
+    """The field or file that it is about; null: the request as a whole."""
 
 
 class ErrorReply(Reply):
     """The body of every error."""
 
     error: ErrorInfo
+    """What is wrong."""
 
 
 class Queue(Reply):
     """The queue before the model."""
 
     waiting: int
+    """Images."""
     limit: int
+    """Of them; beyond it the answer is 503."""
 
 
 class MissRate(Reply):
     """Anomalous images below a threshold, with the exact 95 % interval of the share."""
 
     images: int
+    """Anomalous images in all."""
     missed: int
+    """Of them below the threshold."""
     rate: float
+    """Their share."""
     low: float
+    """Lower end of its interval."""
     high: float
+    """Upper end of its interval."""
 
 
 class Station(Reply):
     """Thresholds of one product, and what they promise."""
 
     id: str
+    """Names it in requests."""
     name: str
-    model: str | None = Field(description="Id of the served model; null where it is not served.")
-    model_sha256: str
-    sha256: str = Field(description="Of its file.")
-    settings: dict[str, Any] = Field(description="What else changes scores, such as windows.")
-    created: str
+    """Of the product."""
+    model: str | None
+    """Id of the served model; null where it is not served."""
+    model_sha256: ModelHash
+    sha256: str
+    """Of its file."""
+    settings: dict[str, Any]
+    """What else changes scores, such as windows."""
+    created: Made
     false_alarms: float
+    """Share of normal images that may be NG."""
     review_rate: float
+    """Share of normal images that may be NG or UNSURE."""
     confidence: float | None
-    threshold: float = Field(description="NG at or above.")
-    review_threshold: float = Field(description="UNSURE from here up to the threshold.")
-    pixel_threshold: float = Field(description="Pixels are abnormal at or above.")
-    images: int = Field(description="Normal images that it was made from.")
+    """With which the shares hold for this station; null: on average over calibrations."""
+    threshold: float
+    """NG at or above."""
+    review_threshold: float
+    """UNSURE from here up to the threshold."""
+    pixel_threshold: float
+    """Pixels are abnormal at or above."""
+    images: int
+    """Normal images that it was made from."""
     anomalous_images: int
-    miss_rates: dict[str, MissRate] = Field(
-        description="Of anomalous images: not_ng, ok; empty without any."
-    )
+    """Anomalous images that tested it."""
+    miss_rates: dict[str, MissRate]
+    """Of anomalous images: not_ng, ok; empty without any."""
 
 
 class StationList(Reply):
     """All stations."""
 
     stations: list[Station]
-
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class NewStation(Request):
-    """A station to be made from labelled images, all of a batch or the named ones."""
-
-    name: Name
-    batch: Id | None = None
-    items: Annotated[list[Id], Field(max_length=100_000)] | None = None
-    model: Id | None = Field(default=None, description="Id or name; none is that of the images.")
-    false_alarms: Share = 0.01
-    review_rate: Share | None = Field(
-        default=None, description="Null: ten times the false alarms, at most one half."
-    )
-    confidence: Share | None = Field(
-        default=None, description="Null: the shares hold on average over calibrations."
-    )
+    """Those given at the start, then the newest first."""
 
 
 class Health(Reply):
     """The service works."""
 
     status: Literal["ok"]
+    """Anything else is an error and not this object."""
     version: str
+    """Of faprompt."""
     model: str
+    """Name of the default model."""
     queue: Queue
+    """What waits for it."""
 
 
 class LimitsReply(Reply):
     """What the desk takes at once."""
 
     file_bytes: int
+    """Of one image file."""
     request_bytes: int
+    """Of a whole request."""
     files: int
+    """In one request."""
     pixels: int
+    """Width times height of one image."""
     waiting: int
+    """Images in the queue."""
     request_seconds: float
+    """From the first byte of a request to the last of its answer."""
 
 
 class SessionReply(Reply):
     """Whether a key is needed, and whether this client gave it."""
 
     key_needed: bool
+    """Whether the desk has a key."""
     logged_in: bool
-
-
-class Login(Request):
-    """The API key, once, for a session cookie."""
-
-    key: str = Field(max_length=1000)
+    """Whether this request carried it, or a session's cookie; true where none is needed."""
 
 
 class Model(Reply):
     """A served model."""
 
     id: str
+    """Names it in requests; so does its name."""
     name: str
+    """As ``--model`` had it."""
     sha256: str
+    """Of its files."""
     backbone: str
+    """The CLIP model below it."""
     input_size: int
+    """Side in pixels of the square that it sees an image or a window as."""
     default: bool
+    """Whether it scores where no model is named."""
 
 
 class ModelList(Reply):
     """All served models."""
 
     models: list[Model]
-
-
-class NewBatch(Request):
-    """A batch to be made."""
-
-    name: Name
-    model: Id | None = Field(default=None, description="Id or name; none is the default model.")
-    station: Id | None = None
-    tile: str | None = Field(default=None, max_length=20, description="Side in pixels, or auto.")
-    images_of: Id | None = Field(
-        default=None, description="A batch whose images are scored again, labels kept."
-    )
-
-
-class BatchChange(Request):
-    """What can be changed of a batch; a field that is left out stays."""
-
-    name: Name | None = None
-    station: Id | None = None
+    """The default one first."""
 
 
 class Counts(Reply):
     """Items of a batch by status."""
 
     waiting: int
+    """Before the model."""
     running: int
+    """At the model."""
     done: int
+    """Scored."""
     failed: int
+    """Not usable; each item's ``error`` says why."""
     cancelled: int
+    """Never looked at."""
 
 
 class Batch(Reply):
     """A batch of images."""
 
     id: str
+    """Names it in requests."""
     name: str
-    model: str
-    station: str | None
-    tile: str | None
-    created: str
+    """For people."""
+    model: ModelId
+    station: StationId
+    tile: Tile
+    created: Made
     status: Literal["open", "running", "done", "cancelled"]
+    """Open: without an image so far; running: some wait or are looked at."""
     counts: Counts
-    images_per_second: float | None = Field(description="Over the last 50 finished images.")
-    trouble: str | None = Field(
-        default=None, description="Why nothing is scored just now, such as a full disk."
-    )
+    """How far it is."""
+    images_per_second: float | None
+    """Over the last 50 finished images."""
+    trouble: str | None = None
+    """Why nothing is scored just now, such as a full disk."""
     change: int
+    """Number of the last change of one of its items; 0: none yet."""
 
 
 class BatchList(Reply):
     """All batches, the newest first."""
 
     batches: list[Batch]
+    """The newest first."""
 
 
 class Decision(Reply):
     """What the station says."""
 
     verdict: Verdict
-    margin: float = Field(description="Distance of the score from the next other verdict.")
+    """OK below the review threshold, NG from the threshold on, UNSURE between."""
+    margin: float
+    """Distance of the score from the next other verdict."""
 
 
 class Region(Reply):
     """Connected pixels of the map at or above the threshold."""
 
-    polygon: list[tuple[float, float]] | None = Field(
-        default=None, description="Closed outline in pixels; left out in lists unless asked for."
-    )
-    box: tuple[int, int, int, int] = Field(description="x, y, width, height in pixels.")
-    area: int = Field(description="Pixels.")
+    polygon: list[tuple[float, float]] | None = None
+    """Closed outline in pixels; left out in lists unless asked for."""
+    box: tuple[int, int, int, int]
+    """x, y, width, height in pixels."""
+    area: int
+    """Pixels."""
     area_mm2: float | None
+    """Null: the desk is not told the size of a pixel."""
     peak: float
+    """Largest value of the map within."""
     mean: float
-    prompts: list[tuple[int, float]] = Field(
-        description="Abnormality prompts and their shares of the response, largest first."
-    )
+    """Mean of the map within."""
+    prompts: list[tuple[int, float]]
+    """Abnormality prompts and their shares of the response, largest first."""
 
 
 class Item(Reply):
     """One image and what is known of it."""
 
-    id: str | None = Field(description="None where nothing was stored.")
+    id: str | None
+    """Names it in requests; null where nothing was stored."""
     batch: str | None
-    name: str
-    sha256: str
+    """Id of its batch; null where nothing was stored."""
+    name: ImageName
+    sha256: ImageHash
     status: Status
     error: str | None = None
-    image_score: float | None = None
+    """Why it failed."""
+    image_score: Score = None
     decision: Decision | None = None
-    label: Label | None = None
+    """Of the station; null without one."""
+    label: Label = None
     width: int
+    """Of the image in pixels, upright."""
     height: int
+    """Of the image in pixels, upright."""
     milliseconds: float | None = None
+    """Its share of the model's time; reading it is not counted."""
     regions: list[Region] = []
-    region_threshold: float | None = Field(
-        default=None, description="Value of the map at and above which pixels make regions."
-    )
-    pixel_max: float | None = Field(default=None, description="Largest value of the map.")
+    """Largest peak first, 100 at most."""
+    region_threshold: float | None = None
+    """Value of the map at and above which pixels make regions."""
+    pixel_max: float | None = None
+    """Largest value of the map."""
     colour_limits: tuple[float, float] | None = None
-    model: str
-    model_sha256: str
-    station: str | None = None
-    created: str
+    """Values of the map at which the heat map's colour starts and is full."""
+    model: ModelId
+    model_sha256: ModelHash
+    station: StationId = None
+    created: Made
 
 
 class ItemList(Reply):
     """Some items."""
 
     items: list[Item]
+    """In the order in which they were sent."""
 
 
 class ItemChanges(Reply):
     """Items that changed since; ask again with ``change``."""
 
     change: int
+    """Number of the last change told; the ``after`` of the next question."""
     items: list[Item]
+    """In the order of their changes."""
     more: bool
+    """Whether to ask again at once."""
 
 
 class Accepted(Reply):
     """An image that waits now."""
 
     id: str
-    name: str
+    """Of its item."""
+    name: ImageName
     status: Status
 
 
 class Rejected(Reply):
     """A file that is not usable, or for which there was no place."""
 
-    name: str
+    name: ImageName
     message: str
-    retry: bool = Field(description="The queue was full: send this file again.")
+    """Why, for its sender."""
+    retry: bool
+    """The queue was full: send this file again."""
 
 
 class UploadReply(Reply):
     """What became of the files of a request."""
 
     items: list[Accepted]
+    """What waits now."""
     rejected: list[Rejected]
-
-
-class LabelChange(Request):
-    """What a person says of an image; null takes it back."""
-
-    label: Label | None
-
-
-class LabelsChange(Request):
-    """What a person says of several images of a batch."""
-
-    items: Annotated[list[Id], Field(max_length=100_000)]
-    label: Label | None
-
-
-class ScoreRequest(Request):
-    """One image as text."""
-
-    image: str = Field(description="Base64 of a file's bytes.")
-    name: Name = "image"
-    model: Id | None = None
-    station: Id | None = None
-    tile: str | None = Field(default=None, max_length=20)
-    batch: Id | None = Field(default=None, description="Keep image and result in this batch.")
+    """What does not; it costs the others nothing."""
 
 
 class CompareRow(Reply):
     """One image in two batches."""
 
-    sha256: str
-    name: str
-    label: Label | None
+    sha256: ImageHash
+    name: ImageName
+    label: Label
     item: str
+    """Its id in the one batch."""
     other_item: str
-    image_score: float | None
-    other_image_score: float | None
+    """Its id in the other."""
+    image_score: Score
+    other_image_score: Score
 
 
 class Comparison(Reply):
     """Images that two batches share."""
 
     batch: Batch
+    """The one."""
     other: Batch
+    """The other."""
     rows: list[CompareRow]
+    """An image each."""

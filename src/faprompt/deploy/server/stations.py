@@ -9,7 +9,7 @@ from typing import Any
 from faprompt.deploy.server.changes import now
 from faprompt.deploy.server.database import Database, Row
 from faprompt.deploy.server.names import id_of, new_id
-from faprompt.detection.calibration import default_review_rate
+from faprompt.detection.calibration import default_review_rate, images_needed
 from faprompt.detection.decision import Scored
 from faprompt.detection.station import Station
 from faprompt.detection.tiling import Tiling
@@ -124,7 +124,8 @@ def calibrated(
         for label in ("ok", "ng")
     )
     if not normal:
-        raise DataError("no image is labelled ok; label good parts first")
+        needed = images_needed(asked["false_alarms"], confidence=asked["confidence"])
+        raise DataError(f"no image is labelled ok; needed are {needed}: label good parts first")
     review = asked["review_rate"]
     if review is None:
         review = default_review_rate(asked["false_alarms"])

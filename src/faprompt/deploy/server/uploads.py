@@ -105,7 +105,11 @@ class Body:
         kind, options = parse_options_header(request.headers.get("content-type"))
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
-            raise Problem(415, "needed is a body of type multipart/form-data with its boundary")
+            raise Problem(
+                415,
+                "needed is a body of type multipart/form-data with its boundary, or of "
+                "application/json",
+            )
         self.fields: dict[str, str] = {}
         self._request, self._folder, self._limits = request, folder, limits
         self._part = _Part()

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from faprompt import __version__
-from faprompt.deploy.server import schemas
+from faprompt.deploy.server import bodies, schemas
 from faprompt.deploy.server.desk import DeskHere
 from faprompt.deploy.server.keys import COOKIE, SESSION_SECONDS, Keys
 from faprompt.deploy.server.metrics import MEDIA_TYPE
@@ -62,7 +62,7 @@ def session(request: Request) -> schemas.SessionReply:
 
 
 @router.post("/login", status_code=204, responses=errors(*JSON_BODY))
-def login(request: Request, given: schemas.Login) -> Response:
+def login(request: Request, given: bodies.Login) -> Response:
     """Give the key once for a session cookie, so that pictures can be shown; needs no key."""
     keys: Keys = request.app.state.keys
     token = keys.log_in(given.key)

@@ -4,14 +4,15 @@ import asyncio
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from faprompt.deploy.server import schemas
+from faprompt.deploy.server import bodies, schemas
 from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.desk import Desk, DeskHere
+from faprompt.deploy.server.document import reference
 from faprompt.deploy.server.exports import EXPORTS, Sources
-from faprompt.deploy.server.intake import measure
+from faprompt.deploy.server.intake import is_json, json_images, measure
 from faprompt.deploy.server.names import download_name
 from faprompt.deploy.server.problems import RETRY_SECONDS, too_busy
 from faprompt.deploy.server.replies import batch_reply, item_reply
@@ -21,7 +22,7 @@ from faprompt.errors import FAPromptError
 
 router = APIRouter(prefix="/batches", tags=["batches"])
 
-MULTIPART = {
+IMAGES = {
     "requestBody": {
         "required": True,
         "content": {
@@ -30,10 +31,15 @@ MULTIPART = {
                     "type": "object",
                     "required": ["files"],
                     "properties": {
-                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "The images.",
+                        }
                     },
                 }
-            }
+            },
+            "application/json": {"schema": reference(bodies.NewImages)},
         },
     }
 }
@@ -41,9 +47,13 @@ MULTIPART = {
 EXPORTED: dict[int | str, dict[str, Any]] = {
     200: {"content": {made.media_type: {} for made in EXPORTS.values()}}
 }
-Form = Annotated[Literal["csv", "labels", "jsonl", "coco", "html"], Query(alias="format")]
+BatchId = Annotated[str, Path(description="Id of a batch.")]
+Form = Annotated[
+    Literal["csv", "labels", "jsonl", "coco", "html"],
+    Query(alias="format", description="What to write; labels is for `faprompt review`."),
+]
 After = Annotated[int, Query(ge=0, le=2**62, description="The last change number that was seen.")]
-Limit = Annotated[int, Query(ge=1, le=1000)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Items at once.")]
 Polygons = Annotated[bool, Query(description="With the outlines of regions.")]
 Unique = Annotated[
     bool, Query(description="A file that the batch has under this name is not added again.")
@@ -57,7 +67,7 @@ def list_batches(desk: DeskHere) -> schemas.BatchList:
 
 
 @router.post("", status_code=201, responses=errors(404, *JSON_BODY))
-def make_batch(new: schemas.NewBatch, desk: DeskHere) -> schemas.Batch:
+def make_batch(new: bodies.NewBatch, desk: DeskHere) -> schemas.Batch:
     """Make a batch, which images can then be sent to."""
     model = desk.model(new.model)
     station = desk.station_for(new.station, model, new.tile)
@@ -70,13 +80,13 @@ def make_batch(new: schemas.NewBatch, desk: DeskHere) -> schemas.Batch:
 
 
 @router.get("/{batch}", responses=errors(404, 422))
-def get_batch(batch: str, desk: DeskHere) -> schemas.Batch:
+def get_batch(batch: BatchId, desk: DeskHere) -> schemas.Batch:
     """Tell how far a batch is."""
     return batch_reply(desk.batch(batch))
 
 
 @router.patch("/{batch}", responses=errors(404, *JSON_BODY))
-def change_batch(batch: str, change: schemas.BatchChange, desk: DeskHere) -> schemas.Batch:
+def change_batch(batch: BatchId, change: bodies.BatchChange, desk: DeskHere) -> schemas.Batch:
     """Rename a batch, or let its images be judged by another station."""
     row = desk.batch(batch)
     if change.name is not None:
@@ -88,7 +98,7 @@ def change_batch(batch: str, change: schemas.BatchChange, desk: DeskHere) -> sch
 
 
 @router.post("/{batch}/cancel", responses=errors(404, 422))
-def cancel_batch(batch: str, desk: DeskHere) -> schemas.Batch:
+def cancel_batch(batch: BatchId, desk: DeskHere) -> schemas.Batch:
     """Cancel the images that wait; those at the model are finished."""
     desk.batch(batch)
     desk.queue.remove(batch)
@@ -97,7 +107,7 @@ def cancel_batch(batch: str, desk: DeskHere) -> schemas.Batch:
 
 
 @router.delete("/{batch}", status_code=204, responses=errors(404, 422))
-def delete_batch(batch: str, desk: DeskHere) -> Response:
+def delete_batch(batch: BatchId, desk: DeskHere) -> Response:
     """Delete a batch with its images and results."""
     desk.batch(batch)
     desk.queue.remove(batch)
@@ -107,7 +117,12 @@ def delete_batch(batch: str, desk: DeskHere) -> Response:
 
 @router.get("/{batch}/items", responses=errors(404, 422))
 def list_items(
-    batch: str, *, desk: DeskHere, after: After = 0, limit: Limit = 500, polygons: Polygons = False
+    batch: BatchId,
+    *,
+    desk: DeskHere,
+    after: After = 0,
+    limit: Limit = 500,
+    polygons: Polygons = False,
 ) -> schemas.ItemChanges:
     """List the items that changed since; ask again with the answer's ``change``."""
     desk.batch(batch)
@@ -118,7 +133,7 @@ def list_items(
 
 
 @router.put("/{batch}/labels", responses=errors(404, *JSON_BODY))
-def set_labels(batch: str, change: schemas.LabelsChange, desk: DeskHere) -> schemas.ItemList:
+def set_labels(batch: BatchId, change: bodies.LabelsChange, desk: DeskHere) -> schemas.ItemList:
     """Keep what a person says of several images; items of other batches are left alone."""
     desk.batch(batch)
     desk.store.set_labels(batch, change.items, change.label)
@@ -130,22 +145,26 @@ def set_labels(batch: str, change: schemas.LabelsChange, desk: DeskHere) -> sche
 @router.post(
     "/{batch}/images",
     status_code=202,
-    openapi_extra=MULTIPART,
+    openapi_extra=IMAGES,
     responses=errors(400, 404, 415, 422),
 )
 async def send_images(
-    batch: str, *, request: Request, response: Response, desk: DeskHere, unique: Unique = False
+    batch: BatchId, *, request: Request, response: Response, desk: DeskHere, unique: Unique = False
 ) -> schemas.UploadReply:
     """Send images; each waits for the model as soon as it has arrived.
 
-    A file that is not an image is rejected by name and costs the others nothing.
+    They come as multipart (``files``) or within JSON (``images`` in base64). A file that is not an
+    image is rejected by name and costs the others nothing.
     """
     row = await asyncio.to_thread(desk.batch, batch)
     if desk.queue.full:
         raise too_busy()
     reply = schemas.UploadReply(items=[], rejected=[])
-    body = Body(request, desk.folder, desk.limits)
-    async with aclosing(body.files()) as files:
+    if is_json(request):
+        coming = json_images(request, desk)
+    else:
+        coming = Body(request, desk.folder, desk.limits).files()
+    async with aclosing(coming) as files:
         async for arrived in files:
             result = await asyncio.to_thread(_take_in, arrived, row, desk, unique=unique)
             if isinstance(result, schemas.Accepted):
@@ -177,7 +196,7 @@ def _take_in(
 
 @router.get("/{batch}/compare", responses=errors(404, 422))
 def compare(
-    batch: str, desk: DeskHere, other: Annotated[str, Query(description="Id of a batch.")]
+    batch: BatchId, desk: DeskHere, other: Annotated[str, Query(description="Id of a batch.")]
 ) -> schemas.Comparison:
     """Join two batches by the content of their images."""
     first, second = desk.batch(batch), desk.batch(other)
@@ -186,7 +205,7 @@ def compare(
 
 
 @router.get("/{batch}/export", response_class=Response, responses=EXPORTED | errors(404, 422))
-def export(batch: str, desk: DeskHere, form: Form) -> StreamingResponse:
+def export(batch: BatchId, desk: DeskHere, form: Form) -> StreamingResponse:
     """Download a batch: csv, labels (for `faprompt review`), jsonl, coco, or one HTML page."""
     row, made = desk.batch(batch), EXPORTS[form]
     name = download_name(row["name"], made.ending)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
-from faprompt.deploy.server import schemas
+from faprompt.deploy.server import bodies, schemas
 from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.desk import Desk, DeskHere
 from faprompt.deploy.server.problems import Problem, not_found
@@ -22,18 +22,20 @@ IMAGE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {}, "image/jpeg": {}}},
     **errors(404, 409, 422),
 }
+PNG: dict[int | str, dict[str, Any]] = IMAGE | {200: {"content": {"image/png": {}}}}
 Wanted = Annotated[Size, Query(description="thumb: 256 pixels, view: for the screen, or full.")]
 Threshold = Annotated[float | None, Query(ge=0, le=1, description="Anomaly value of a pixel.")]
+ItemId = Annotated[str, Path(description="Id of an item.")]
 
 
 @router.get("/{item}", responses=errors(404, 422))
-def get_item(item: str, desk: DeskHere) -> schemas.Item:
+def get_item(item: ItemId, desk: DeskHere) -> schemas.Item:
     """Tell everything of an item: scores, decision, and what they rest on."""
     return item_reply(desk.item(item))
 
 
 @router.put("/{item}/label", responses=errors(404, *JSON_BODY))
-def set_label(item: str, label: schemas.LabelChange, desk: DeskHere) -> schemas.Item:
+def set_label(item: ItemId, label: bodies.LabelChange, desk: DeskHere) -> schemas.Item:
     """Keep what a person says of an image."""
     row = desk.item(item)
     desk.store.set_labels(row["batch"], [item], label.label)
@@ -41,7 +43,7 @@ def set_label(item: str, label: schemas.LabelChange, desk: DeskHere) -> schemas.
 
 
 @router.delete("/{item}", status_code=204, responses=errors(404, 422))
-def delete_item(item: str, desk: DeskHere) -> Response:
+def delete_item(item: ItemId, desk: DeskHere) -> Response:
     """Delete an image and its result."""
     row = desk.item(item)
     desk.store.delete_item(item)
@@ -50,25 +52,25 @@ def delete_item(item: str, desk: DeskHere) -> Response:
 
 
 @router.get("/{item}/image", response_class=Response, responses=IMAGE)
-async def image(item: str, desk: DeskHere, size: Wanted = "view") -> Response:
+async def image(item: ItemId, desk: DeskHere, size: Wanted = "view") -> Response:
     """The image as it was seen."""
     return await _picture(desk, item, lambda row: desk.renderer.image(row, size), done=False)
 
 
-@router.get("/{item}/map", response_class=Response, responses=IMAGE)
-async def anomaly_map(item: str, desk: DeskHere, size: Wanted = "view") -> Response:
+@router.get("/{item}/map", response_class=Response, responses=PNG)
+async def anomaly_map(item: ItemId, desk: DeskHere, size: Wanted = "view") -> Response:
     """The raw anomaly map: 16-bit grey PNG, value = round(65535 x anomaly)."""
     return await _picture(desk, item, lambda row: desk.renderer.map(row, size))
 
 
-@router.get("/{item}/overlay", response_class=Response, responses=IMAGE)
-async def overlay(item: str, desk: DeskHere, size: Wanted = "view") -> Response:
+@router.get("/{item}/overlay", response_class=Response, responses=PNG)
+async def overlay(item: ItemId, desk: DeskHere, size: Wanted = "view") -> Response:
     """The heat map over the image, on the colour scale of its model."""
     return await _picture(desk, item, lambda row: desk.renderer.overlay(row, size))
 
 
-@router.get("/{item}/mask", response_class=Response, responses=IMAGE)
-async def mask(item: str, desk: DeskHere, threshold: Threshold = None) -> Response:
+@router.get("/{item}/mask", response_class=Response, responses=PNG)
+async def mask(item: ItemId, desk: DeskHere, threshold: Threshold = None) -> Response:
     """Pixels at or above a threshold, white on black; by default where its regions begin."""
 
     def draw(row: Row) -> Picture:

@@ -7,10 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from faprompt.deploy.server import schemas
+from faprompt.deploy.server import bodies, schemas
 from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.desk import Desk, DeskHere, Ticket
-from faprompt.deploy.server.intake import json_image, measure
+from faprompt.deploy.server.document import reference
+from faprompt.deploy.server.intake import is_json, json_image, measure
 from faprompt.deploy.server.problems import RETRY_SECONDS, Problem, too_busy
 from faprompt.deploy.server.replies import item_reply
 from faprompt.deploy.server.shares import client_of
@@ -21,7 +22,16 @@ from faprompt.errors import DataError
 
 router = APIRouter(tags=["score"])
 
-OPTIONS = {name: {"type": "string"} for name in ("model", "station", "tile", "batch")}
+OPTIONS = {
+    name: {"type": "string", "description": text}
+    for name, text in {
+        "model": "Id or name; none: the default model.",
+        "station": "Id of a station; none: no decision.",
+        "tile": "Windows: their side in pixels, or auto; none: no windows.",
+        "batch": "Keep image and result in this batch, which decides the rest.",
+    }.items()
+}
+FILE = {"type": "string", "format": "binary", "description": "The image."}
 BODY = {
     "requestBody": {
         "required": True,
@@ -30,10 +40,10 @@ BODY = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}, **OPTIONS},
+                    "properties": {"file": FILE, **OPTIONS},
                 }
             },
-            "application/json": {"schema": schemas.ScoreRequest.model_json_schema()},
+            "application/json": {"schema": reference(bodies.ScoreRequest)},
         },
     }
 }
@@ -48,7 +58,7 @@ async def score(request: Request, desk: DeskHere) -> schemas.Item:
     """
     if desk.queue.full:
         raise too_busy()
-    if request.headers.get("content-type", "").startswith("application/json"):
+    if is_json(request):
         asked, arrived = await json_image(request, desk)
         try:
             options = asked.model_dump(exclude={"image", "name"})

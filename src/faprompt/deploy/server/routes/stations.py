@@ -1,11 +1,11 @@
 """Stations: made from labels, looked at, downloaded, deleted."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 
-from faprompt.deploy.server import schemas
+from faprompt.deploy.server import bodies, schemas
 from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.desk import Desk, DeskHere
 from faprompt.deploy.server.names import download_name
@@ -21,6 +21,7 @@ FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {}}},
     **errors(404, 422),
 }
+StationId = Annotated[str, Path(description="Id of a station.")]
 
 
 @router.get("")
@@ -31,7 +32,7 @@ def list_stations(desk: DeskHere) -> schemas.StationList:
 
 
 @router.post("", status_code=201, responses=errors(404, 409, *JSON_BODY))
-def make_station(new: schemas.NewStation, desk: DeskHere) -> schemas.Station:
+def make_station(new: bodies.NewStation, desk: DeskHere) -> schemas.Station:
     """Make a station from labelled images of one model.
 
     Images labelled ok set the thresholds, those labelled ng tell how many would be missed. With
@@ -50,13 +51,13 @@ def make_station(new: schemas.NewStation, desk: DeskHere) -> schemas.Station:
 
 
 @router.get("/{station}", responses=errors(404, 422))
-def get_station(station: str, desk: DeskHere) -> schemas.Station:
+def get_station(station: StationId, desk: DeskHere) -> schemas.Station:
     """Tell everything of a station but the scores it was made from."""
     return _reply(desk, station, desk.station(station))
 
 
 @router.get("/{station}/file", response_class=Response, responses=FILE)
-def station_file(station: str, desk: DeskHere) -> Response:
+def station_file(station: StationId, desk: DeskHere) -> Response:
     """Download a station for ``faprompt predict --station``, scores and all."""
     found = desk.station(station)
     name = download_name(found.product, ".json")
@@ -65,7 +66,7 @@ def station_file(station: str, desk: DeskHere) -> Response:
 
 
 @router.delete("/{station}", status_code=204, responses=errors(404, 409, 422))
-def delete_station(station: str, desk: DeskHere) -> Response:
+def delete_station(station: StationId, desk: DeskHere) -> Response:
     """Delete a station that no decision rests on."""
     desk.station(station)
     try:
@@ -75,7 +76,7 @@ def delete_station(station: str, desk: DeskHere) -> Response:
     return Response(status_code=204)
 
 
-def _items(new: schemas.NewStation, desk: Desk) -> tuple[list[Row], dict[str, Any]]:
+def _items(new: bodies.NewStation, desk: Desk) -> tuple[list[Row], dict[str, Any]]:
     """The labelled images that are meant, and the settings that they were scored with."""
     if (new.batch is None) == (new.items is None):
         raise Problem(422, "needed is either batch or items", about="batch")
