@@ -122,6 +122,22 @@ def test_predictions_warn_of_drift(model: Path, parts: Path, station: Path) -> N
     assert "good: no drift seen (10 recent images, distance 0.00, p = 1.0000)" in result.output
 
 
+def test_drift_compares_only_what_was_looked_at_alike(model: Path, parts: Path) -> None:
+    area, out = ("--roi", "0,0 4,0 4,6 0,6"), parts / "s.json"
+    run("calibrate", "--normal", parts / "good", "--model", model, "--out", out, *RATES, *area)
+    drift = ("drift", "--station", out, "--model", model)
+    assert "no drift seen (10 recent" in run(*drift, parts / "good", *area).output
+    for name, options in (("whole", ()), ("area", area)):
+        run("predict", parts / "good", "--out", parts / name, "--model", model, *options)
+    assert "no drift seen (10 recent" in run(*drift, parts / "area").output
+    for paths in ("whole", "good"):
+        error = run(*drift, parts / paths, ok=False).exception
+        assert isinstance(error, StationError)
+        assert "calibrated with other settings (areas was" in str(error)
+    (parts / "whole" / "run.json").write_text("{")
+    assert isinstance(run(*drift, parts / "whole", ok=False).exception, DataError)
+
+
 def test_bad_images_are_left_out(model: Path, parts: Path) -> None:
     (parts / "good" / "broken.png").write_bytes(b"\x89PNG")
     grey(parts / "good" / "again.png", 20)
