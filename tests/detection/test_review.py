@@ -214,16 +214,25 @@ def test_what_is_no_label_file_is_refused(review: Path, tmp_path: Path) -> None:
 
 def test_changed_and_missing_images_are_left_out_of_a_review(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"changed since")
+    (tmp_path / "b.png").write_bytes(b"as it was")
+    there = judged(97, str(tmp_path / "b.png"), content_hash(tmp_path / "b.png"))
     rows = [judged(95, str(tmp_path / "a.png"), "0" * 64), judged(96, str(tmp_path / "gone.png"))]
     told: list[str] = []
-    count = write_review(
-        tmp_path / "r",
-        pick(rows, uncertain=2),
-        run=tmp_path,
-        copy=True,
-        on_error=lambda _, e: told.append(str(e)),
-    )
-    assert count == 0
+
+    def export(rows: list[Judged]) -> int:
+        picks = pick(rows, uncertain=3)
+        return write_review(
+            tmp_path / "r",
+            picks,
+            run=tmp_path,
+            copy=True,
+            on_error=lambda _, e: told.append(str(e)),
+        )
+
+    with pytest.raises(DataError, match="none of its 2 picked images is there"):
+        export(rows)
+    assert not (tmp_path / "r").exists()  # nothing that a second try would have to remove
+    assert export([*rows, there]) == 1
     assert any("has changed since it was predicted" in text for text in told)
     assert any("gone.png: not found" in text for text in told)
 
