@@ -53,9 +53,8 @@ def _plain(spec: str, label: int) -> Products:
     path = Path(spec).expanduser()
     if not path.exists() and not glob.has_magic(spec):
         raise DataError(f"{spec}: not found; needed is a folder of images, LAYOUT:PATH or a glob")
-    if path.is_dir() and not images_in(path):
-        if found := _inner(path, label):
-            return found
+    if path.is_dir() and not images_in(path) and (found := _inner(path, label)):
+        return found
     images = [item.path for item in list_images([spec])]
     return {path.resolve().name if path.is_dir() else images[0].resolve().parent.name: images}
 
