@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stations import MODEL, station
+from stations import MODEL, scored, station
 
 from faprompt.data.hashing import content_hash
 from faprompt.detection.decision import Scored
@@ -84,6 +84,16 @@ def test_a_label_replaces_what_was_thought_of_an_image() -> None:
     assert before not in after.normal
     assert before in after.anomalous  # it was one of a fair sample, and still is
     assert recalibrate(after, [correction], labels_sha256="").anomalous == after.anomalous
+
+
+def test_images_that_were_wrongly_called_anomalous_lower_no_threshold() -> None:
+    wrong = scored([97] * 200, "wrong")
+    before = station(anomalous=wrong)
+    labels = [Labelled(scored=image, label="ok", reason="uncertain") for image in wrong]
+    after = recalibrate(before, labels, labels_sha256="")
+    assert (len(after.normal), len(after.reviewed_normal), after.anomalous) == (99, 200, ())
+    for name in ("threshold", "review_threshold", "pixel_threshold"):
+        assert getattr(after, name) >= getattr(before, name)
 
 
 def test_too_few_normal_images_may_not_be_left() -> None:
