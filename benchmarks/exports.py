@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     quiet_start()
     detector = Detector.load("tiny", device="cpu", precision="fp32")
-    rows = []
+    rows: list[Row] = []
     for precision in options.precisions:
         for form in options.forms:
             settings = ExportSettings(

@@ -96,6 +96,7 @@ def meeting(detector: Detector, settings: RegionSettings, dataset: Dataset) -> R
             bad += 1
             mask = read_mask(sample, None)
             outline = [tuple(regions[0].polygon)] if regions else []
+            assert mask is not None
             met += bool((fill(outline, prediction.size) & mask).any())
     return {
         "what": f"where the strongest regions lie, {dataset.name}",
