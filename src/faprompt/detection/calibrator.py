@@ -86,7 +86,7 @@ def make_station(
         path = kinds["normal"].pop(sha256)
         other = kinds["anomalous"].pop(sha256)
         on_error(path, DataError(f"{path}: given as normal and, as {other}, as anomalous"))
-    for sha256 in {content_hash(path) for path in asked.references}:
+    for sha256 in map(content_hash, asked.references):
         for images in kinds.values():
             if sha256 in images:
                 path = images.pop(sha256)
