@@ -24,6 +24,8 @@ from pages import (
 from patience import until
 from playwright.sync_api import Browser, Page, expect
 
+from faprompt.detection.review_files import NEEDED
+
 pytestmark = pytest.mark.browser
 
 
@@ -197,6 +199,7 @@ def test_calibration_says_what_is_missing_then_decides_the_batch(open_page: Open
     expect(page.locator(".card[data-label=ok]")).to_have_count(len(good))
     page.get_by_role("button", name="Calibrate from labels").click()
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("label them as they come, not just doubtful or clear ones")
     dialog.get_by_label("False alarms").fill("1")
     expect(dialog).to_contain_text("at least 99 images labelled OK; you have 12")
     dialog.get_by_role("button", name="Calibrate").click()
@@ -222,11 +225,12 @@ def test_exports_are_downloaded(open_page: Opener, batch: str) -> None:
     page = open_page(f"#/batch/{batch}")
     wait_scored(page)
     texts = {}
-    for name in ("CSV", "JSONL", "COCO", "HTML report"):
+    for name in ("CSV", "Labels", "JSONL", "COCO", "HTML report"):
         with page.expect_download() as download:
             page.get_by_role("link", name=name).click()
         texts[name] = Path(download.value.path()).read_text(encoding="utf-8")
     assert len(list(csv.reader(io.StringIO(texts["CSV"])))) == 25
+    assert set(NEEDED) <= set(texts["Labels"].splitlines()[0].split(","))  # of `review apply`
     assert all(json.loads(line) for line in texts["JSONL"].splitlines())
     assert len(json.loads(texts["COCO"])["images"]) == 24
     assert texts["HTML report"].startswith("<!DOCTYPE html>")

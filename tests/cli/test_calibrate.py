@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from graphs import write_simple_model
 from PIL import Image
+from random_model import random_model
 from typer.testing import CliRunner, Result
 
 from faprompt.cli.main import load_commands
@@ -120,6 +121,35 @@ def test_predictions_warn_of_drift(model: Path, parts: Path, station: Path) -> N
         assert "25 recent images" in result.output
     result = run("drift", parts / "good", "--station", station, "--model", model)
     assert "good: no drift seen (10 recent images, distance 0.00, p = 1.0000)" in result.output
+
+
+def test_drift_compares_only_what_was_looked_at_alike(model: Path, parts: Path) -> None:
+    area, out = ("--roi", "0,0 4,0 4,6 0,6"), parts / "s.json"
+    run("calibrate", "--normal", parts / "good", "--model", model, "--out", out, *RATES, *area)
+    drift = ("drift", "--station", out, "--model", model)
+    assert "no drift seen (10 recent" in run(*drift, parts / "good", *area).output
+    for name, options in (("whole", ()), ("area", area)):
+        run("predict", parts / "good", "--out", parts / name, "--model", model, *options)
+    assert "no drift seen (10 recent" in run(*drift, parts / "area").output
+    for paths in ("whole", "good"):
+        error = run(*drift, parts / paths, ok=False).exception
+        assert isinstance(error, StationError)
+        assert "calibrated with other settings (areas was" in str(error)
+    (parts / "whole" / "run.json").write_text("{")
+    assert isinstance(run(*drift, parts / "whole", ok=False).exception, DataError)
+
+
+def test_a_reference_is_no_normal_image(parts: Path, tmp_path_factory: Any) -> None:
+    options = random_model(tmp_path_factory.mktemp("random"))
+    grey(parts / "refs" / "a.png", 20)  # one of the normal ones: compared with itself it is new to
+    out = parts / "s.json"  # nothing, and its score is no example of those to come
+    command = ("calibrate", "--normal", parts / "good", "--reference", parts / "refs", *options)
+    result = run(*command, "--out", out, *RATES)
+    assert "20.png: a reference, which is compared with itself" in " ".join(result.stderr.split())
+    station = Station.read(out)
+    assert len(station.normal) == 9
+    assert content_hash(parts / "refs" / "a.png") not in station.normal_hashes
+    assert set(station.settings) == {"references_sha256"}
 
 
 def test_bad_images_are_left_out(model: Path, parts: Path) -> None:

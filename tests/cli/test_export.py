@@ -74,12 +74,15 @@ def test_help_imports_none_of_the_engines() -> None:
     assert b"--calibrate" in done.stdout
 
 
-def test_a_station_goes_with_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_station_goes_with_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setitem(BOUNDS, "fp32", 1.0)
     checksum = Detector.load("tiny", precision="fp32").checksum
     station(model_sha256=checksum).write(tmp_path / "s.json")
     result = run("--out", tmp_path / "out", "--station", tmp_path / "s.json")
     assert result.exit_code == 0, result.output
+    assert not caplog.text  # fp32 is fp32: no other precision to warn of
     assert Runtime.load(tmp_path / "out").station == station(model_sha256=checksum)
     run("--out", tmp_path / "out")  # it is part of the export that is replaced
     assert Runtime.load(tmp_path / "out").station is None
@@ -90,6 +93,16 @@ def test_a_station_of_another_model_is_refused(tmp_path: Path) -> None:
     result = run("--out", tmp_path / "out", "--station", tmp_path / "s.json")
     assert isinstance(result.exception, StationError)
     assert "calibrated for the model aaaaaaaaaaaa, not for this one" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_station_with_references_is_refused(tmp_path: Path) -> None:
+    checksum = Detector.load("tiny", precision="fp32").checksum
+    known = station(model_sha256=checksum, settings={"references_sha256": "b" * 64})
+    known.write(tmp_path / "s.json")
+    result = run("--out", tmp_path / "out", "--station", tmp_path / "s.json")
+    assert isinstance(result.exception, StationError)
+    assert "calibrated with references" in str(result.exception)
     assert not (tmp_path / "out").exists()
 
 

@@ -43,6 +43,31 @@ def test_folders_of_plain_folders_are_products(tmp_path: Path) -> None:
     assert named(tmp_path) == {"bolt": ["c.png"], "nut": ["b.png", "a.png"]}
 
 
+def test_a_shelf_of_data_sets_gives_this_label_of_each(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path / "tile", "MT_Free/Imgs/a.jpg", "MT_Free/Imgs/a.png")  # the .png is the mask
+    fill(tmp_path / "tile", "MT_Crack/Imgs/b.jpg", "MT_Crack/Imgs/b.png")
+    fill(tmp_path / "brain", "no/c.jpg", "yes/d.jpg")
+    fill(tmp_path / "polyp", "images/e.jpg", "masks/e.jpg")
+    fill(tmp_path / "set", "nut/good/f.png", "nut/bad/g.png", "bolt/good/h.png")
+    fill(tmp_path / "plain", "i.jpg")
+    assert named(tmp_path) == {
+        "brain": ["c.jpg"],
+        "plain": ["i.jpg"],
+        "set-bolt": ["h.png"],
+        "set-nut": ["f.png"],
+        "tile": ["a.jpg"],
+    }
+    assert f"left out: {tmp_path / 'polyp'}: 1 images, none of them normal" in caplog.text
+    bad = named(tmp_path, label=1)
+    assert (bad["tile"], bad["polyp"]) == (["b.jpg"], ["e.jpg"])
+    fill(tmp_path / "worse", "manifest/x.png")
+    (tmp_path / "worse" / "manifest" / "manifest.csv").write_text("image,label\nx.png,1\n")
+    with pytest.raises(DataError, match="none of them normal"):
+        named(tmp_path / "worse")
+
+
 def test_a_glob_and_a_file_are_one_product(tmp_path: Path) -> None:
     fill(tmp_path / "nut", "a1.png", "a2.png", "b1.png")
     assert named(tmp_path / "nut" / "a*.png") == {"nut": ["a1.png", "a2.png"]}

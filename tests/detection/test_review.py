@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stations import MODEL, station
+from stations import MODEL, scored, station
 
 from faprompt.data.hashing import content_hash
 from faprompt.detection.decision import Scored
@@ -84,6 +84,16 @@ def test_a_label_replaces_what_was_thought_of_an_image() -> None:
     assert before not in after.normal
     assert before in after.anomalous  # it was one of a fair sample, and still is
     assert recalibrate(after, [correction], labels_sha256="").anomalous == after.anomalous
+
+
+def test_images_that_were_wrongly_called_anomalous_lower_no_threshold() -> None:
+    wrong = scored([97] * 200, "wrong")
+    before = station(anomalous=wrong)
+    labels = [Labelled(scored=image, label="ok", reason="uncertain") for image in wrong]
+    after = recalibrate(before, labels, labels_sha256="")
+    assert (len(after.normal), len(after.reviewed_normal), after.anomalous) == (99, 200, ())
+    for name in ("threshold", "review_threshold", "pixel_threshold"):
+        assert getattr(after, name) >= getattr(before, name)
 
 
 def test_too_few_normal_images_may_not_be_left() -> None:
@@ -214,16 +224,25 @@ def test_what_is_no_label_file_is_refused(review: Path, tmp_path: Path) -> None:
 
 def test_changed_and_missing_images_are_left_out_of_a_review(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"changed since")
+    (tmp_path / "b.png").write_bytes(b"as it was")
+    there = judged(97, str(tmp_path / "b.png"), content_hash(tmp_path / "b.png"))
     rows = [judged(95, str(tmp_path / "a.png"), "0" * 64), judged(96, str(tmp_path / "gone.png"))]
     told: list[str] = []
-    count = write_review(
-        tmp_path / "r",
-        pick(rows, uncertain=2),
-        run=tmp_path,
-        copy=True,
-        on_error=lambda _, e: told.append(str(e)),
-    )
-    assert count == 0
+
+    def export(rows: list[Judged]) -> int:
+        picks = pick(rows, uncertain=3)
+        return write_review(
+            tmp_path / "r",
+            picks,
+            run=tmp_path,
+            copy=True,
+            on_error=lambda _, e: told.append(str(e)),
+        )
+
+    with pytest.raises(DataError, match="none of its 2 picked images is there"):
+        export(rows)
+    assert not (tmp_path / "r").exists()  # nothing that a second try would have to remove
+    assert export([*rows, there]) == 1
     assert any("has changed since it was predicted" in text for text in told)
     assert any("gone.png: not found" in text for text in told)
 

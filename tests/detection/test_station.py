@@ -114,9 +114,18 @@ def test_what_is_no_station_is_refused(content: str, tmp_path: Path) -> None:
 
 def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    for name in ("none.json", "binary.json", "."):
+    for name in ("none.json", "binary.json"):
         with pytest.raises(StationError, match="cannot be read"):
             Station.read(tmp_path / name)
+
+
+def test_a_folder_of_stations_is_told_from_one(tmp_path: Path) -> None:
+    with pytest.raises(StationError, match="Files in it: none"):
+        Station.read(tmp_path)
+    for name in ("nut", "bolt"):
+        (tmp_path / f"{name}.json").touch()
+    with pytest.raises(StationError, match=r"Files in it: bolt\.json, nut\.json"):
+        Station.read(tmp_path)
 
 
 def test_reviewed_normals_raise_thresholds_and_never_lower_them() -> None:

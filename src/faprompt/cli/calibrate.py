@@ -104,9 +104,11 @@ def calibrate(
         one.require_images(len(normals[one.product]))
     loaded = options.load_model(model, weights=weights, device=device, precision=precision)
     loaded = options.with_references(loaded, reference, look.areas)
-    settings = loaded.score_settings(look)
+    settings, known = loaded.score_settings(look), tuple(options.references_in(reference))
     run = _Run(loaded, {"batch_size": batch_size, "workers": workers, "look": look})
-    run.carry_out([replace(one, settings=settings) for one in asked], normals, bad, files)
+    run.carry_out(
+        [replace(one, settings=settings, references=known) for one in asked], normals, bad, files
+    )
 
 
 class _Run:

@@ -2,11 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faprompt.cli import options
+from faprompt.cli import looking, options
 from faprompt.cli.app import app
 from faprompt.cli.printing import warn
 
@@ -37,8 +37,17 @@ def drift(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    roi: looking.Roi = None,
+    ignore: looking.Ignore = None,
+    reference: options.Reference = None,
+    tile: looking.Tile = None,
+    overlap: looking.Overlap = None,
+    smallest_defect: looking.SmallestDefect = None,
+    whole: looking.Whole = False,
 ) -> None:
     """Warn when recent images no longer score like those of the calibration.
+
+    Images are to be looked at as the station's were; folders of predictions were already.
 
     Example: faprompt drift results --station station.json
     """
@@ -46,30 +55,36 @@ def drift(
     from faprompt.detection.rows import is_run
     from faprompt.detection.station import Station
 
+    look = looking.LookRequest(
+        tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole, roi=roi,
+        ignore=ignore, reference=reference,
+    ).look()  # fmt: skip
     known = Station.read(station)
     runs = [text for text in paths if is_run(Path(text))]
     recent = [score for run in runs for score in _scores_of(Path(run), known)]
     if others := [text for text in paths if text not in runs]:
         scorer = options.load_model(model, weights=weights, device=device, precision=precision)
-        scorer.use_station(station)
-        recent += _score(scorer, others, batch_size=batch_size, workers=workers)
+        scorer = options.with_references(scorer, reference, look.areas)
+        options.use_station(scorer, station, look)
+        asked = {"batch_size": batch_size, "workers": workers, "look": look}
+        recent += _score(scorer, others, asked)
     found = measure_drift(known, recent, alarm=alarm)
     color = typer.colors.YELLOW if found.warns else None
     typer.secho(f"{known.product}: {found}", fg=color)
 
 
 def _scores_of(run: Path, station: "Station") -> list[float]:
-    from faprompt.detection.rows import read_run, require_relative
+    from faprompt.detection.rows import read_run, require_relative, require_settings
 
     rows = read_run(run)
     for row in rows:
         require_relative(row.model_sha256, row.station_sha256, station, where=str(run))
+    if any(row.station_sha256 is None for row in rows):  # no station has seen to it
+        require_settings(run, station)
     return [row.scored.image_score for row in rows]
 
 
-def _score(
-    scorer: "Detector | Runtime", paths: list[str], *, batch_size: int | None, workers: int
-) -> list[float]:
+def _score(scorer: "Detector | Runtime", paths: list[str], asked: dict[str, Any]) -> list[float]:
     from rich.console import Console
     from rich.progress import track
 
@@ -79,8 +94,7 @@ def _score(
     listed = list_images(paths, (line for line in sys.stdin))
     stream = scorer.predict(
         (item.path for item in listed),
-        batch_size=batch_size,
-        workers=workers,
+        **asked,
         on_error=lambda _, error: warn(errors, f"left out: {error}"),
     )
     shown = track(stream, description="scoring", total=len(listed), console=errors, transient=True)

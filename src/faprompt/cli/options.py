@@ -79,9 +79,20 @@ def with_references(
             "--reference compares patch features, which an exported model does not give; use the "
             "checkpoint it was exported from"
         )
+    return detector.with_references(references_in(reference), areas=areas)
+
+
+def references_in(reference: str | None) -> list[Path]:
+    """The good images in a folder; none without one.
+
+    Raises:
+        DataError: there are none.
+    """
+    if reference is None:
+        return []
     from faprompt.detection.references import reference_images
 
-    return detector.with_references(reference_images(reference), areas=areas)
+    return reference_images(reference)
 
 
 def use_station(model: "Detector | Runtime", station: Path | None, look: "Look") -> None:

@@ -17,9 +17,9 @@ from faprompt.deploy.openvino import write_openvino
 from faprompt.deploy.parity import BOUNDS, Parity
 from faprompt.deploy.quantise import quantise
 from faprompt.detection.detector import Detector
-from faprompt.detection.fitting import station_for
+from faprompt.detection.fitting import REFERENCES, station_for
 from faprompt.detection.station import Station
-from faprompt.errors import ConfigError, DataError, FAPromptError
+from faprompt.errors import ConfigError, DataError, FAPromptError, StationError
 from faprompt.method.checkpoint import library_versions
 from faprompt.runtime import Runtime
 from faprompt.runtime.description import MODEL_FILES, PRECISIONS, RECORD, STATION, Description
@@ -82,7 +82,7 @@ def export_model(
         ConfigError: a package that it needs is not installed.
         DataError: no image to calibrate or to compare on can be used.
         OutputError: the folder cannot be written, or holds other things.
-        StationError: the station is damaged, or of another model or precision.
+        StationError: the station is damaged, of another model or precision, or needs references.
     """
     station = _station(detector, settings)
     calibration = load_dataset(settings.calibrate) if settings.calibrate else None
@@ -109,8 +109,14 @@ def export_model(
 def _station(detector: Detector, settings: ExportSettings) -> Station | None:
     if settings.station is None:
         return None
-    precision = settings.precision.replace("fp", "float")
-    return station_for(settings.station, detector.identity | {"precision": precision})
+    identity = detector.identity | {"precision": settings.precision}
+    station = station_for(settings.station, identity)
+    if REFERENCES in station.settings:
+        raise StationError(
+            f"{settings.station}: calibrated with references, whose patches an exported model does "
+            "not compare: calibrate without --reference"
+        )
+    return station
 
 
 def describe(detector: Detector, folder: Path, settings: ExportSettings) -> Description:

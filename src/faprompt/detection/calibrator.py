@@ -35,6 +35,8 @@ class Asked:
     """None: see ``default_review_rate``."""
     confidence: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    references: tuple[Path, ...] = ()
+    """What the model compares images with: compared with itself one scores lower than others."""
 
     def require_images(self, number: int) -> None:
         """Refuse what so many normal images can never give, before any is scored.
@@ -71,7 +73,7 @@ def make_station(
         normal: Image files that stand for the normal images to come.
         anomalous: Image files that stand for the anomalous ones; for the miss rate.
         on_error: Called with every image that is left out, and the reason: unreadable, given
-            twice (it would count twice), or given as normal and as anomalous.
+            twice (it would count twice), given as normal and as anomalous, or a reference.
         on_scored: Called after every image.
         options: Of ``predict``: batch size, threads, ...
 
@@ -84,6 +86,11 @@ def make_station(
         path = kinds["normal"].pop(sha256)
         other = kinds["anomalous"].pop(sha256)
         on_error(path, DataError(f"{path}: given as normal and, as {other}, as anomalous"))
+    for sha256 in map(content_hash, asked.references):
+        for images in kinds.values():
+            if sha256 in images:
+                path = images.pop(sha256)
+                on_error(path, DataError(f"{path}: a reference, which is compared with itself"))
     scores: dict[str, list[Scored]] = {kind: [] for kind in kinds}
     for kind, images in kinds.items():
         for scored in score(model, images, on_error=on_error, **options):

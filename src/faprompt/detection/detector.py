@@ -21,7 +21,7 @@ from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
 from faprompt.data.transforms import preprocess
 from faprompt.detection.areas import Areas
-from faprompt.detection.fitting import decider
+from faprompt.detection.fitting import REFERENCES, decider
 from faprompt.detection.look import Look
 from faprompt.detection.prediction import Engine, Seen
 from faprompt.detection.predictor import Predictor
@@ -153,7 +153,7 @@ class Detector(Predictor):
     def score_settings(self, look: Look | None) -> dict[str, Any]:
         """What changes scores beside the model: areas, tiling, references."""
         found = look.settings() if look else {}
-        return found | ({"references_sha256": self.memory.digest} if self.memory else {})
+        return found | ({REFERENCES: self.memory.digest} if self.memory else {})
 
     def read(self, source: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image, Tensor]:
         """One image as it is seen (RGB) and as the backbone reads it (3, S, S).

@@ -11,6 +11,9 @@ from faprompt.errors import StationError
 
 logger = logging.getLogger(__name__)
 
+REFERENCES = "references_sha256"
+"""Among the settings of a station: it was calibrated with good images to compare with."""
+
 
 def station_for(station: Station | str | Path, identity: Mapping[str, Any]) -> Station:
     """A station, or the file of one, after :func:`require_model`.

@@ -61,7 +61,9 @@ def pick(rows: Sequence[Judged], *, uncertain: int, random: int = 0, seed: int =
 def recalibrate(station: Station, labelled: Iterable[Labelled], *, labels_sha256: str) -> Station:
     """The station that follows from new labels; no model is needed.
 
-    A label of an image that the station knows replaces what was thought of it.
+    A label of an image that the station knows replaces what was thought of it. One that was taken
+    for anomalous and is normal counts as any other uncertain image: of those in its place the ones
+    that score lower were never looked at.
 
     Args:
         station: Of the model that made the scores.
@@ -75,10 +77,8 @@ def recalibrate(station: Station, labelled: Iterable[Labelled], *, labels_sha256
     for one in labelled:
         sha256 = one.scored.sha256
         before = images.pop(sha256, None)
-        fair = one.reason == "random" or (
-            before is not None and not before[0].startswith("reviewed_")
-        )
         group = {"ok": "normal", "ng": "anomalous"}[one.label]
+        fair = one.reason == "random" or (before is not None and before[0] in ("normal", group))
         image = one.scored if before is None else before[1]
         images[sha256] = (group if fair else f"reviewed_{group}", image)
     groups: dict[str, Any] = {

@@ -46,6 +46,7 @@ def write_review(
 
     Raises:
         OutputError: labels lie there already, or the folder cannot be written.
+        DataError: none of the images can be found; nothing is written.
     """
     if (folder / LABELS).exists():
         raise OutputError(
@@ -72,6 +73,11 @@ def write_review(
             if judged.map and (run / judged.map).is_file():
                 _copy(run / judged.map, folder / "maps" / f"{written:04d}-{Path(judged.map).name}")
         writer.writerow(_line(pick, str(shown)))
+    if picks and not written:
+        raise DataError(
+            f"{run}: none of its {len(picks)} picked images is there as it was predicted; paths "
+            f"such as {picks[0].judged.path} are seen from the folder that predict was run in"
+        )
     write_text(folder / LABELS, text.getvalue())
     return written
 

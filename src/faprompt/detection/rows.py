@@ -8,6 +8,7 @@ from typing import Any, Self
 from faprompt.config import short
 from faprompt.data.parquet import parquet_rows
 from faprompt.detection.decision import Scored
+from faprompt.detection.fitting import REFERENCES, decider, require_model
 from faprompt.detection.station import REMEDY, Station
 from faprompt.errors import DataError, StationError
 from faprompt.files import parse_json
@@ -15,6 +16,10 @@ from faprompt.files import parse_json
 RECORD = "predictions.jsonl"
 SHARDS = "shards"
 """Of a run with an engine, whose rows lie in Parquet files there."""
+RUN = "run.json"
+"""Of a run with or without an engine: what decided its results."""
+SETTINGS = ("areas", "tiling", REFERENCES)
+"""Of its keys, those that stations record among their settings."""
 COLUMNS = (
     *("path", "image_score", "peak", "sha256", "model_sha256", "decision", "margin"),
     *("station_sha256", "map", "error"),
@@ -133,3 +138,26 @@ def require_relative(
             f"{where}: judged by another station ({station_sha256[:12]}), whose settings may "
             "differ; predict again with --station, or use that one"
         )
+
+
+def require_settings(folder: Path, station: Station) -> None:
+    """Refuse scores that no station has judged, if they were made in another way than its own.
+
+    Args:
+        folder: Of the run; a watch records no settings, so that it fits stations without any.
+        station: That is to use its scores.
+
+    Raises:
+        StationError: the scores were made with other settings, or in int8 and the station's not.
+        DataError: the record of the run is damaged.
+    """
+    path = folder / RUN
+    record: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            record = dict(parse_json(path.read_text(encoding="utf-8")))
+            model = {name: str(record[name]) for name in ("model_sha256", "precision")}
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{path}: damaged ({error}); predict again") from None
+        require_model(station, model, where=f"station {station.product}")
+    decider(station, {name: record[name] for name in SETTINGS if name in record})

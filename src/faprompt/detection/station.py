@@ -172,6 +172,11 @@ class Station:
         Raises:
             StationError: missing, damaged, edited, of another format or of a later release.
         """
+        if (folder := Path(path)).is_dir():
+            inside = ", ".join(sorted(p.name for p in folder.glob("*.json"))[:5]) or "none"
+            raise StationError(
+                f"{path}: a folder; needed is the file of one product. Files in it: {inside}"
+            )
         try:
             return cls.from_text(Path(path).read_text(encoding="utf-8"), where=str(path))
         except (OSError, UnicodeDecodeError) as error:

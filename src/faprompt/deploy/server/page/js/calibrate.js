@@ -18,6 +18,9 @@ const CONFIDENCES = [
   ["0.99", "for this station, with 99 % confidence"],
 ];
 
+const FAIR =
+  "The shares hold for good parts like these: label them as they come, not just doubtful or clear ones.";
+
 const labelled = (label) =>
   [...store.items.values()].filter((item) => item.label === label && item.image_score !== null)
     .length;
@@ -57,6 +60,7 @@ class Form {
     const counts = `Labelled in this batch: ${plural(labelled("ok"), "image")} OK, ${labelled("ng")} NG.`;
     return [
       el("p", {}, `${counts} The thresholds come from the OK ones; NG ones only check them.`),
+      el("p", { class: "soft" }, FAIR),
       field("Name of the station", this.name, "The product and place, as people call it."),
       el(
         "div",

@@ -6,6 +6,7 @@ import { store } from "./store.js";
 
 const FORMATS = [
   ["csv", "CSV"],
+  ["labels", "Labels"], // what `faprompt review apply` takes
   ["jsonl", "JSONL"],
   ["coco", "COCO"],
   ["html", "HTML report"],
