@@ -1,5 +1,6 @@
 """Where and in which precision the towers run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -67,6 +68,25 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda" and tensor.device.type == "cpu":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
+
+
+def to_host(*tensors: Tensor) -> Callable[[], tuple[Tensor, ...]]:
+    """Begin to bring tensors to the CPU; what is returned waits until they are there.
+
+    From a GPU they come into page-locked memory, right behind what computes them and before
+    whatever is begun later: copy what is to be kept.
+    """
+    if tensors[0].device.type != "cuda":
+        return lambda: tensors
+    copies = tuple(tensor.to("cpu", non_blocking=True) for tensor in tensors)
+    there = torch.cuda.Event()
+    there.record(torch.cuda.current_stream(tensors[0].device))
+
+    def wait() -> tuple[Tensor, ...]:
+        there.synchronize()
+        return copies
+
+    return wait
 
 
 def exact_convolutions(device: torch.device, dtype: torch.dtype) -> None:
