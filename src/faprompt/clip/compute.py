@@ -90,13 +90,14 @@ def to_host(*tensors: Tensor) -> Callable[[], tuple[Tensor, ...]]:
 
 
 def exact_convolutions(device: torch.device, dtype: torch.dtype) -> None:
-    """Let the convolutions of a network in fp32 be fp32 on a GPU, in this process.
+    """Let the convolutions of a network in fp32 be fp32 on a GPU, from now on in this process.
 
     By default torch lets cuDNN round what they read to 10 bits (TF32); products it does not. Beside
-    towers in bf16 that is precise enough, and twice as fast (docs/performance.md).
+    towers in bf16 that is precise enough, and twice as fast (docs/performance.md). The setting is
+    the process's: it is never turned back, so that no later load makes an earlier one inexact.
     """
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = dtype != torch.float32
+    if device.type == "cuda" and dtype == torch.float32:
+        torch.backends.cudnn.allow_tf32 = False
 
 
 def accelerates_bf16(device: torch.device) -> bool:
