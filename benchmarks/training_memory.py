@@ -5,6 +5,8 @@ one epoch as `faprompt train` does: load, cache features, learn. Linux only (/pr
 8 GB; exit 1 above.
 """
 
+from argparse import Namespace
+from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,15 +65,8 @@ def use(queue: Any, backbone: str, precision: str, folder: str) -> None:
     queue.put(row)
 
 
-def main() -> None:
+def measured(options: Namespace) -> Iterator[dict[str, Any]]:
     """One fresh process per precision."""
-    parser = arguments(__doc__)
-    parser.add_argument("--backbone", default="ViT-L-14-336")
-    parser.add_argument("--precision", choices=DTYPES, nargs="+", default=list(DTYPES))
-    parser.add_argument("--file", choices=FILE_DTYPES, default="fp32", help="the weight file's")
-    parser.add_argument("--each", type=int, default=8, help="normal images; as many anomalous")
-    options = parser.parse_args()
-    rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as name:
         weights = f"{name}/weights.safetensors"
         fresh(write_weights, weights, options.file, options.backbone).join()
@@ -80,8 +75,19 @@ def main() -> None:
             queue = get_context("spawn").Queue()
             process = fresh(use, queue, options.backbone, precision, name)
             process.join()
-            rows.append(queue.get(timeout=60))
-    report(f"training, memory, weights in {options.file}", rows, options.json)
+            yield queue.get(timeout=60)
+
+
+def main() -> None:
+    """A row per precision."""
+    parser = arguments(__doc__)
+    parser.add_argument("--backbone", default="ViT-L-14-336")
+    parser.add_argument("--precision", choices=DTYPES, nargs="+", default=list(DTYPES))
+    parser.add_argument("--file", choices=FILE_DTYPES, default="fp32", help="the weight file's")
+    parser.add_argument("--each", type=int, default=8, help="normal images; as many anomalous")
+    options = parser.parse_args()
+    title = f"training, memory, weights in {options.file}"
+    rows = report(title, measured(options), options.json)
     if any(row["peak MB"] > MARK for row in rows):
         raise SystemExit(1)
 

@@ -67,6 +67,10 @@ def test_a_section_that_fails_is_a_row_and_the_rest_goes_on(run: Callable[..., S
     assert "no kernels" in found["kernels"]["rows"][-1]["error"]
     assert all(row["images/s"] > 0 for row in found["end to end"]["rows"])
     assert len(found["end to end"]["rows"]) == 6
+    differences = [
+        r["max |d anomaly_map|"] for r in found["end to end"]["rows"] if "predict" in r["path"]
+    ]
+    assert differences == [0] * 4
 
 
 def test_what_exceeds_the_time_is_said_to_be_missing(gpu: ModuleType, tmp_path: Path) -> None:

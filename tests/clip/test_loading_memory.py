@@ -1,4 +1,4 @@
-"""Weights are loaded without a second copy of all of them; measured in a process of its own."""
+"""Weights are loaded one tensor after the other; measured in a process of its own."""
 
 import subprocess
 import sys
@@ -42,11 +42,14 @@ print((megabytes("VmHWM") - before) / size, (megabytes("VmRSS") - before) / size
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux's /proc")
-def test_loading_takes_and_leaves_one_copy_of_the_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_loading_takes_and_leaves_one_copy_of_the_weights(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
     path = tmp_path / "weights.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        state = {n: t.half().contiguous() for n, t in Clip(SPEC).state_dict().items()}
+        state = {n: t.to(dtype).contiguous() for n, t in Clip(SPEC).state_dict().items()}
     save_file(state, path)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(path)],
@@ -59,5 +62,5 @@ def test_loading_takes_and_leaves_one_copy_of_the_weights(tmp_path: Path) -> Non
         check=True,
     )
     peak, left = map(float, done.stdout.split())
-    assert 0.9 < peak < 1.6, "copies of the weights in bf16, the file being fp16"
+    assert 0.9 < peak < 1.4, "copies of the weights in bf16, whatever the file holds"
     assert 0.9 < left < 1.1, "and no more than one when all is loaded"

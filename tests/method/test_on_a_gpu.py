@@ -128,7 +128,10 @@ def test_fp32_convolutions_on_a_gpu_are_fp32(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     exact_convolutions(torch.device("cpu"), torch.float32)
     assert torch.backends.cudnn.allow_tf32, "left alone"
+    exact_convolutions(torch.device("cuda:1"), torch.bfloat16)
+    assert torch.backends.cudnn.allow_tf32, "left alone"
     exact_convolutions(torch.device("cuda:1"), torch.float32)
     assert not torch.backends.cudnn.allow_tf32
-    exact_convolutions(torch.device("cuda:1"), torch.bfloat16)
-    assert torch.backends.cudnn.allow_tf32
+    for device in ("cpu", "cuda:0", "cuda:1"):
+        exact_convolutions(torch.device(device), torch.bfloat16)
+        assert not torch.backends.cudnn.allow_tf32, "the first model is still there"

@@ -1,5 +1,6 @@
 """Where and in which precision the towers run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -69,14 +70,34 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=True)
 
 
+def to_host(*tensors: Tensor) -> Callable[[], tuple[Tensor, ...]]:
+    """Begin to bring tensors to the CPU; what is returned waits until they are there.
+
+    From a GPU they come into page-locked memory, right behind what computes them and before
+    whatever is begun later: copy what is to be kept.
+    """
+    if tensors[0].device.type != "cuda":
+        return lambda: tensors
+    copies = tuple(tensor.to("cpu", non_blocking=True) for tensor in tensors)
+    there = torch.cuda.Event()
+    there.record(torch.cuda.current_stream(tensors[0].device))
+
+    def wait() -> tuple[Tensor, ...]:
+        there.synchronize()
+        return copies
+
+    return wait
+
+
 def exact_convolutions(device: torch.device, dtype: torch.dtype) -> None:
-    """Let the convolutions of a network in fp32 be fp32 on a GPU, in this process.
+    """Let the convolutions of a network in fp32 be fp32 on a GPU, from now on in this process.
 
     By default torch lets cuDNN round what they read to 10 bits (TF32); products it does not. Beside
-    towers in bf16 that is precise enough, and twice as fast (docs/performance.md).
+    towers in bf16 that is precise enough, and twice as fast (docs/performance.md). The setting is
+    the process's: it is never turned back, so that no later load makes an earlier one inexact.
     """
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = dtype != torch.float32
+    if device.type == "cuda" and dtype == torch.float32:
+        torch.backends.cudnn.allow_tf32 = False
 
 
 def accelerates_bf16(device: torch.device) -> bool:

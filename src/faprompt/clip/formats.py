@@ -2,9 +2,10 @@
 
 import hashlib
 import zipfile
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -16,7 +17,6 @@ from faprompt.errors import WeightsError, first_line
 UNREADABLE = (SafetensorError, OSError, ValueError, KeyError, RuntimeError, TypeError)
 """What reading a damaged safetensors file raises, in safetensors and in torch."""
 MAX_SAFETENSORS_HEADER = 100 * 2**20  # the format's own limit
-OPENED_FOR = 16  # tensors
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training programs put the state dict."""
 
@@ -72,8 +72,67 @@ def _describe(head: bytes) -> str:
     return f"not a weight file (it starts with {head[:8]!r})"
 
 
+class Tensors(Protocol):
+    """The tensors of a file, each taken once."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Their names in the file."""
+
+    def pop(self, name: str, /) -> Tensor:
+        """Take one; what it is taken from lets go of it."""
+
+
+class StoredTensors:
+    """The tensors of a safetensors file, each read when it is taken, into memory of its own.
+
+    safetensors maps the whole file, and what was read of it stays resident until it is closed. So
+    it is opened anew for every tensor: whoever converts them one after the other never holds more
+    than one of them beside what was converted.
+
+    Raises:
+        WeightsError: the file is damaged; also when a tensor is taken.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with safe_open(path, framework="pt") as file:
+                self._names = list(file.keys())
+        except UNREADABLE as error:
+            raise self._damaged(error) from error
+
+    def __iter__(self) -> Iterator[str]:
+        """Their names in the file."""
+        return iter(self._names)
+
+    def pop(self, name: str, /) -> Tensor:
+        """Read one."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                tensor: Tensor = file.get_tensor(name).clone()
+        except UNREADABLE as error:
+            raise self._damaged(error) from error
+        return tensor
+
+    def _damaged(self, error: Exception) -> WeightsError:
+        return WeightsError(
+            f"{self.path}: damaged or cut short safetensors ({first_line(error)}). Get the file "
+            "again"
+        )
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a weight file of any supported container, under the file's own names.
+
+    Raises:
+        WeightsError: the file is damaged, refused, or holds no tensors.
+    """
+    tensors = open_tensors(path)
+    return {name: tensors.pop(name) for name in list(tensors)}
+
+
+def open_tensors(path: Path) -> Tensors:
+    """The tensors of a weight file, read all at once only where its container asks for it.
 
     A state dict inside a training checkpoint is unwrapped and a ``module.`` prefix removed.
 
@@ -84,7 +143,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if found is Format.TORCHSCRIPT:
         return load_torchscript(path)
     if found is Format.SAFETENSORS:
-        return _read_safetensors(path)
+        return StoredTensors(path)
     content = safe_load_pickle(path)
     for key in WRAPPERS:
         if isinstance(content.get(key), dict):
@@ -98,28 +157,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
     return tensors
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a file, each with memory of its own.
-
-    safetensors maps the whole file, and what was read of it stays resident until its last tensor
-    is gone. So it is opened anew for every few tensors: whoever converts them one after the other
-    never holds more than one copy of the weights.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-        tensors = {}
-        for start in range(0, len(names), OPENED_FOR):
-            with safe_open(path, framework="pt") as file:
-                for name in names[start : start + OPENED_FOR]:
-                    tensors[name] = file.get_tensor(name).clone()
-        return tensors
-    except UNREADABLE as error:
-        raise WeightsError(
-            f"{path}: damaged or cut short safetensors ({first_line(error)}). Get the file again"
-        ) from error
 
 
 def _keys(content: dict[str, Any]) -> str:

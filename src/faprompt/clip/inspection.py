@@ -67,7 +67,7 @@ def inspect_file(path: Path) -> FileReport:
 
 
 def _fits(file: Path, state: dict[str, Tensor], kind: tuple[Format, Layout]) -> list[str]:
-    names = fitting_specs(state)
+    names = fitting_specs({name: tuple(tensor.shape) for name, tensor in state.items()})
     if kind[0] is Format.TORCHSCRIPT:  # OpenAI's, whose activation is QuickGELU
         names = [name for name in names if get_spec(name).quick_gelu]
     if kind[1] is Layout.TRANSFORMERS and file.with_name("config.json").is_file():

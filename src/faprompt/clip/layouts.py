@@ -6,6 +6,8 @@ transposed).
 """
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
@@ -70,6 +72,30 @@ def detect_layout(names: set[str]) -> Layout:
     raise WeightsError(f"these tensors are not a CLIP's: {some}")
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a tensor of ``Clip`` is made of."""
+
+    names: tuple[str, ...]
+    """In the file; queries, keys and values are joined."""
+    transposed: bool = False
+
+    def made(self, parts: Sequence[Tensor]) -> Tensor:
+        """The tensor, of those that carry ``names``.
+
+        Raises:
+            WeightsError: queries, keys and values do not fit together.
+        """
+        joined = parts[0]
+        if len(parts) > 1:
+            if len({part.shape for part in parts}) > 1 or not joined.ndim:
+                raise WeightsError(
+                    f"{', '.join(self.names)}: queries, keys and values do not fit together"
+                )
+            joined = torch.cat([*parts])
+        return joined.T.contiguous() if self.transposed and joined.ndim == 2 else joined
+
+
 def canonical_state(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename (and where needed join or transpose) the tensors of a file to those of ``Clip``.
 
@@ -78,20 +104,32 @@ def canonical_state(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         WeightsError: the names are no CLIP's, or queries, keys and values do not fit together.
     """
-    tensors = {n: t for n, t in tensors.items() if n.rpartition(".")[2] not in NOT_WEIGHTS}
-    layout = detect_layout(set(tensors))
+    return {
+        name: origin.made([tensors[part] for part in origin.names])
+        for name, origin in origins(tensors).items()
+    }
+
+
+def origins(names: Iterable[str]) -> dict[str, Origin]:
+    """The canonical names that a file's tensors have or make up, and what of.
+
+    Raises:
+        WeightsError: the names are no CLIP's, or queries, keys and values are not all there.
+    """
+    names = [name for name in names if name.rpartition(".")[2] not in NOT_WEIGHTS]
+    layout = detect_layout(set(names))
     if layout is Layout.CANONICAL:
-        return tensors
+        return {name: Origin((name,)) for name in names}
     if layout is Layout.OPENAI:
         return {
-            f"text.{name}" if name.startswith(TOP_LEVEL_TEXT) else name: tensor
-            for name, tensor in tensors.items()
+            f"text.{name}" if name.startswith(TOP_LEVEL_TEXT) else name: Origin((name,))
+            for name in names
         }
-    renamed = {_from_transformers(name): tensor for name, tensor in tensors.items()}
-    for name in TRANSPOSED:
-        if name in renamed:
-            renamed[name] = renamed[name].T.contiguous()
-    return _join_projections(renamed)
+    renamed = {_from_transformers(name): name for name in names}
+    return {
+        name: Origin(parts, transposed=name in TRANSPOSED)
+        for name, parts in _joined_projections(renamed).items()
+    }
 
 
 def _from_transformers(name: str) -> str:
@@ -100,14 +138,14 @@ def _from_transformers(name: str) -> str:
     return name
 
 
-def _join_projections(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Join ``in_proj_*.q``, ``.k`` and ``.v`` into one, where all three are there."""
-    joined = dict(state)
-    for name in [name for name in state if name.endswith((".in_proj_weight.q", ".in_proj_bias.q"))]:
-        stem = name.removesuffix(".q")
-        parts = [joined.pop(f"{stem}.{part}", None) for part in "qkv"]
-        present = [part for part in parts if part is not None]
-        if len(present) < len(parts) or len({part.shape for part in present}) > 1:
-            raise WeightsError(f"{stem}: queries, keys and values do not fit together")
-        joined[stem] = torch.cat(present)
+def _joined_projections(names: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """Canonical to file names, ``in_proj_*.q``, ``.k`` and ``.v`` of one being one."""
+    joined: dict[str, tuple[str, ...]] = {name: (source,) for name, source in names.items()}
+    for name in names:
+        if name.endswith((".in_proj_weight.q", ".in_proj_bias.q")):
+            stem = name.removesuffix(".q")
+            parts = [joined.pop(f"{stem}.{part}", ()) for part in "qkv"]
+            if not all(parts):
+                raise WeightsError(f"{stem}: queries, keys and values do not fit together")
+            joined[stem] = tuple(source for part in parts for source in part)
     return joined

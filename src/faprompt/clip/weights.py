@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,19 @@ import torch
 from torch import Tensor
 
 from faprompt.clip.compute import exact_convolutions
-from faprompt.clip.formats import Format, detect_format, read_tensors, sha256_of
+from faprompt.clip.formats import Format, Tensors, detect_format, open_tensors, sha256_of
 from faprompt.clip.hf_config import check_config
 from faprompt.clip.hub import locate, weight_file
-from faprompt.clip.layouts import Layout, canonical_state, detect_layout
+from faprompt.clip.layouts import Layout, Origin, detect_layout, origins
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import REGISTRY, ClipSpec, get_spec
-from faprompt.clip.shapes import check_state, empty_clip
+from faprompt.clip.shapes import (
+    empty_clip,
+    expected_shapes,
+    fitting_specs,
+    names_problem,
+    value_problem,
+)
 from faprompt.errors import WeightsError
 from faprompt.heap import trim
 
@@ -82,13 +88,11 @@ def load_weights(
     """
     file = weight_file(path)
     verify_checksum(file, sha256_of(file), spec)
-    state = build_state(file, spec)
-    checksum = fingerprint(state)
     exact_convolutions(torch.device(device), dtype)
-    clip = empty_clip(spec)
+    clip, digest = empty_clip(spec), hashlib.sha256()
     converted = {}
-    for name in list(state):  # one at a time
-        tensor = state.pop(name)
+    for name, tensor in checked_tensors(file, spec):  # one at a time, in a fingerprint's order
+        _add(digest, name, tensor)
         # A stem normalises per image: what bf16 rounds away of faint contrast it would magnify.
         exact = spec.conv_stem and name.startswith("visual.conv1.")
         kept = torch.float32 if exact else dtype
@@ -98,9 +102,10 @@ def load_weights(
                 f"{file}: {name} holds {tensor.abs().max():.3g}, more than {kept} can hold; "
                 "load it in fp32, or get the weights again"
             )
+        del tensor  # before the next is read
     clip.load_state_dict(converted, assign=True)
     trim()  # the copies in the file's precision lay between those that stay
-    return Backbone(clip.frozen(), spec, checksum, source or str(path))
+    return Backbone(clip.frozen(), spec, digest.hexdigest(), source or str(path))
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:
@@ -119,10 +124,14 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(state):
-        values = state[name].half().contiguous()
-        digest.update(f"{name} {tuple(values.shape)}\n".encode())
-        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
+        _add(digest, name, state[name])
     return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", name: str, tensor: Tensor) -> None:
+    values = tensor.half().contiguous()
+    digest.update(f"{name} {tuple(values.shape)}\n".encode())
+    digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
 
 
 def build_state(path: Path, spec: ClipSpec) -> dict[str, Tensor]:
@@ -134,21 +143,56 @@ def build_state(path: Path, spec: ClipSpec) -> dict[str, Tensor]:
     Raises:
         WeightsError: the weights are missing, damaged, unsafe or of another model.
     """
-    file = weight_file(path)
+    return dict(checked_tensors(weight_file(path), spec))
+
+
+def checked_tensors(file: Path, spec: ClipSpec) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of ``Clip(spec)`` by their names, sorted; each read and checked when asked for.
+
+    Raises:
+        WeightsError: the weights are damaged, unsafe or of another model; a tensor is of another
+            shape, not of floating point or not finite. Perhaps not before it is asked for.
+    """
+    tensors, found = _opened(file, spec)
+    expected = expected_shapes(spec)
+    problem = names_problem(found.keys(), expected.keys())
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name in sorted(found):
+        tensor = _made(file, found[name], tensors)
+        shapes[name] = tuple(tensor.shape)
+        problem = problem or value_problem(name, tensor, expected[name])
+        if problem is None:
+            yield name, tensor
+        del tensor  # before the next is read
+    if problem is not None:
+        fits = fitting_specs(shapes)
+        advice = f"It fits {' or '.join(fits)}" if fits else "It fits no backbone of the registry"
+        raise WeightsError(f"{file}: not the weights of {spec.name}: {problem}. {advice}")
+
+
+def _made(file: Path, origin: Origin, tensors: Tensors) -> Tensor:
+    parts = [tensors.pop(part) for part in origin.names]
+    try:
+        return origin.made(parts)
+    except WeightsError as error:
+        raise WeightsError(f"{file}: {error}") from None
+
+
+def _opened(file: Path, spec: ClipSpec) -> tuple[Tensors, dict[str, Origin]]:
+    """A file's tensors, and what those of the network are made of."""
     if detect_format(file) is Format.TORCHSCRIPT and not spec.quick_gelu:
         raise WeightsError(
             f"{file}: OpenAI's archive, whose activation is QuickGELU; {spec.name} has GELU. "
             f"Name OpenAI's model (such as {spec.name.removeprefix('LAION-')})"
         )
-    tensors = read_tensors(file)
+    tensors = open_tensors(file)
     try:
-        state = canonical_state(tensors)
+        found = origins(tensors)
     except WeightsError as error:
         raise WeightsError(f"{file}: {error}") from None
     if detect_layout(set(tensors)) is Layout.TRANSFORMERS:
         _check_companion_config(file, spec)
-    check_state(state, spec, file)
-    return state
+    return tensors, found
 
 
 def _check_companion_config(file: Path, spec: ClipSpec) -> None:

@@ -1,4 +1,8 @@
-"""Reading ahead in threads: decode and resize beside the model, in order, in bounded memory."""
+"""Working ahead, in order and in bounded memory.
+
+Images are decoded and resized in threads beside the model, and a GPU computes beside whoever uses
+what it found before.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -61,6 +65,50 @@ def in_groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     remaining = iter(items)
     while group := list(islice(remaining, size)):
         yield group
+
+
+def overlapped(
+    begin: Callable[[Item], Callable[[], Result]], items: Iterable[Item], *, ahead: int
+) -> Iterator[tuple[Item, Result]]:
+    """Begin with every item, and finish it when ``ahead`` others were begun after it.
+
+    Where something fails, what was begun before is finished and handed over first.
+
+    Args:
+        begin: Starts the work on an item; what it returns waits for the end and gives the result.
+        items: May be endless.
+        ahead: 0 finishes every item before the next one is asked for.
+
+    Yields:
+        Item and result, in the order of the items.
+
+    Example:
+        >>> list(overlapped(lambda text: lambda: len(text), ["a", "bb"], ahead=1))
+        [('a', 1), ('bb', 2)]
+    """
+    begun: deque[tuple[Item, Callable[[], Result]]] = deque()
+    remaining = iter(items)
+    failure: Exception | None = None
+    going = True
+    while going:
+        try:
+            for item in islice(remaining, 1):
+                begun.append((item, begin(item)))
+                break
+            else:
+                going = False
+        except Exception as error:
+            failure, going = error, False
+        while len(begun) > (ahead if going else 0):
+            yield _finished(begun)
+    if failure is not None:
+        raise failure
+
+
+def _finished(begun: deque[tuple[Item, Callable[[], Result]]]) -> tuple[Item, Result]:
+    """The first of them; a function of its own, so that no name keeps its memory afterwards."""
+    item, finish = begun.popleft()
+    return item, finish()
 
 
 def _attempt(function: Callable[[Item], Result], item: Item) -> Result | FAPromptError:

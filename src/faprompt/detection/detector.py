@@ -3,7 +3,7 @@
 Shapes: B images, S input side in pixels, H x W the original image.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from faprompt.clip.compute import moved, precision_name, resolve
+from faprompt.clip.compute import moved, precision_name, resolve, to_host
 from faprompt.clip.weights import Backbone, load_backbone
 from faprompt.data.images import MAX_PIXELS
 from faprompt.data.inputs import to_image
@@ -176,7 +176,20 @@ class Detector(Predictor):
         Both in [0, 1], fp32, on the CPU.
         """
         scores, maps = self._score(pixels)
-        return scores.image_score.cpu(), maps
+        return scores.image_score.cpu(), maps.cpu()
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether it computes beside this thread: on a GPU."""
+        return self.device.type == "cuda"
+
+    def launch(self, pixels: Tensor) -> Callable[[], tuple[Tensor, ...]]:
+        """Begin what :meth:`score` does; what is returned waits for it and gives the same.
+
+        Where it ``overlaps``, results lie in page-locked memory: copy what is to be kept.
+        """
+        scores, maps = self._score(pixels)
+        return to_host(scores.image_score, maps)
 
     @torch.inference_mode()
     def patch_features(self, pixels: Tensor) -> Tensor:
@@ -187,7 +200,7 @@ class Detector(Predictor):
     def _score(
         self, pixels: Tensor, *, keep: Tensor | None = None, responses: bool = False
     ) -> tuple[Scores, Tensor]:
-        """Scores, and maps (B, S, S) on the CPU."""
+        """Scores, and maps (B, S, S), where the model is."""
         dual = self.backbone.clip.visual.dual(moved(pixels, self.device))
         patches = dual.patches()
         scores = self.network(
@@ -200,7 +213,7 @@ class Detector(Predictor):
         if self.memory is not None:
             scores = self.memory.joined(scores, normalised(patches))
         maps = scores.anomaly_map(self.input_size, blur_sigma=self.network.config.blur_sigma)
-        return scores, maps.cpu()
+        return scores, maps
 
     def engine(self, look: Look | None = None) -> Engine[Tensor]:
         """What this model has to offer for a stream of images looked at in one way.
@@ -224,6 +237,7 @@ class Detector(Predictor):
             input_size=self.input_size,
             decide=decider(self.station, self.score_settings(look)),
             precision=self.precision,
+            launch=self._look if self.overlaps else None,
         )
 
     def _see(
@@ -233,6 +247,16 @@ class Detector(Predictor):
         keep: NDArray[np.bool_] | None = None,
         responses: bool = False,
     ) -> list[Seen]:
+        return self._look(pixels, keep=keep, responses=responses)()
+
+    def _look(
+        self,
+        pixels: Sequence[Tensor],
+        *,
+        keep: NDArray[np.bool_] | None = None,
+        responses: bool = False,
+    ) -> Callable[[], list[Seen]]:
+        """Begin to look at B inputs; what is returned waits for what is seen."""
         scores, maps = self._score(
             torch.stack(list(pixels)),
             keep=None if keep is None else torch.from_numpy(keep),
@@ -240,12 +264,21 @@ class Detector(Predictor):
         )
         if self._trims:
             trim()
-        grids: Sequence[NDArray[np.float32] | None] = [None] * len(maps)
-        if scores.responses is not None:
-            shares = scores.responses.transpose(1, 2).cpu()  # (B, K, L)
-            grids = list(shares.unflatten(2, (self.grid, self.grid)).numpy())
-        rows = zip(scores.image_score.tolist(), maps.numpy(), grids, strict=True)
-        return [Seen(image_score=s, anomaly_map=m, responses=r) for s, m, r in rows]
+        wait = to_host(
+            scores.image_score,
+            maps,
+            *([] if scores.responses is None else [scores.responses.transpose(1, 2)]),  # (B, K, L)
+        )
+
+        def seen() -> list[Seen]:
+            found, arrays, *shares = wait()
+            grids: Sequence[NDArray[np.float32] | None] = [None] * len(arrays)
+            if shares:
+                grids = list(shares[0].unflatten(2, (self.grid, self.grid)).numpy())
+            rows = zip(found.tolist(), arrays.numpy(), grids, strict=True)
+            return [Seen(image_score=s, anomaly_map=m, responses=r) for s, m, r in rows]
+
+        return seen
 
 
 def to_original(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

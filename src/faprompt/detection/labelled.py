@@ -3,20 +3,24 @@
 Shapes: B images, S input side in pixels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, stack
 
-from faprompt.data.loading import in_groups, map_ordered
+from faprompt.data.loading import in_groups, map_ordered, overlapped
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Sample
 from faprompt.detection.prediction import overflow
 from faprompt.errors import FAPromptError
+
+Mask = NDArray[np.bool_] | None
+Usable = tuple[Sample, Tensor, Mask]
+Read = tuple[Sample, tuple[Tensor, Mask] | FAPromptError]
 
 
 class Evaluated(Protocol):
@@ -33,6 +37,18 @@ class Evaluated(Protocol):
 
     def score(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, S, S) to scores (B,) and maps (B, S, S), fp32 on the CPU."""
+
+
+@runtime_checkable
+class Launches(Protocol):
+    """What can begin with a batch before the results of the one before are used: a detector."""
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether anything is won by it."""
+
+    def launch(self, pixels: Tensor) -> Callable[[], tuple[Tensor, ...]]:
+        """Begins what ``score`` does; what is returned waits for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,26 +72,49 @@ def score_samples(
     Numbers that are not finite are an error of their sample.
     """
 
-    def read(sample: Sample) -> tuple[Tensor, NDArray[np.bool_] | None]:
+    def read(sample: Sample) -> tuple[Tensor, Mask]:
         mask = read_mask(sample, detector.input_size)
         return detector.read(sample.image_path)[1], mask
 
     results = map_ordered(read, samples, workers=workers, ahead=max(1, workers, batch_size))
-    for group in in_groups(results, batch_size):
-        usable = [(s, *r) for s, r in group if not isinstance(r, FAPromptError)]
-        scored = _scored(detector, usable) if usable else iter(())
-        yield [
+    overlaps = isinstance(detector, Launches) and detector.overlaps
+    for group, scored in overlapped(
+        lambda group: _begun(detector, group),
+        in_groups(results, batch_size),
+        ahead=1 if overlaps and workers else 0,
+    ):
+        del group  # freed before the next batch is computed
+        yield scored
+
+
+def _begun(detector: Evaluated, group: Sequence[Read]) -> Callable[[], list[ScoredSample]]:
+    """Begin to score a batch; what is returned waits for it."""
+    usable = [(s, *r) for s, r in group if not isinstance(r, FAPromptError)]
+    wait = _launched(detector, stack([pixels for _, pixels, _ in usable])) if usable else None
+
+    def finish() -> list[ScoredSample]:
+        scored = _scored(detector, usable, wait()) if wait else iter(())
+        return [
             ScoredSample(sample=sample, error=result)
             if isinstance(result, FAPromptError)
             else next(scored)
             for sample, result in group
         ]
 
+    return finish
+
+
+def _launched(detector: Evaluated, pixels: Tensor) -> Callable[[], tuple[Tensor, ...]]:
+    if isinstance(detector, Launches) and detector.overlaps:
+        return detector.launch(pixels)
+    found = detector.score(pixels)
+    return lambda: found
+
 
 def _scored(
-    detector: Evaluated, batch: Sequence[tuple[Sample, Tensor, NDArray[np.bool_] | None]]
+    detector: Evaluated, batch: Sequence[Usable], found: tuple[Tensor, ...]
 ) -> Iterator[ScoredSample]:
-    scores, maps = detector.score(stack([pixels for _, pixels, _ in batch]))
+    scores, maps = found
     precision = getattr(detector, "precision", "its precision")
     for (sample, _, mask), score, array in zip(batch, scores.tolist(), maps.numpy(), strict=True):
         source = sample.image_path

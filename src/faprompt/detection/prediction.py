@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faprompt.data.loading import in_groups, map_ordered
+from faprompt.data.loading import in_groups, map_ordered, overlapped
 from faprompt.detection import rendering
 from faprompt.detection.areas import counting_patches
 from faprompt.detection.decision import Decision
@@ -42,7 +42,8 @@ class Prediction:
     path: str | None
     """Where the image came from, if it came from a file."""
     milliseconds: float
-    """Share of the time of its batch, reading not counted."""
+    """Share of the time of its batch, reading not counted; on a GPU that works ahead, of the time
+    that the batch was begun and waited for in."""
     image: Image.Image = field(repr=False)
     """The image as it was seen: upright, RGB; reduced to 2048 pixels if it was read by windows."""
     colour_limits: tuple[float, float] = field(repr=False)
@@ -110,6 +111,10 @@ class Engine(Generic[Pixels]):
     """Of the model, for errors: fp32, bf16, fp16 or int8."""
     decide: Callable[[float], Decision] | None = None
     """Judges an image score, where there is a station."""
+    launch: Callable[..., Callable[[], Sequence[Seen]]] | None = None
+    """Where the model computes beside this thread (on a GPU): begins what ``score`` does, and
+    returns what waits for it. Where sources are read ahead, the next batch is begun before the
+    results of one are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +237,11 @@ def path_of(source: Any) -> str | None:
 def _predictions(
     items: Iterable[_Read[Pixels]], engine: Engine[Pixels], reading: Reading, look: Look
 ) -> Iterator[Prediction]:
-    for group in in_groups(items, reading.batch_size or engine.batch_size):
-        started = time.perf_counter()
-        seen = engine.score(
-            [item.pixels for item in group],
-            keep=_patches(group, engine.grid) if look.areas else None,
-            responses=look.responses,
-        )
-        elapsed = (time.perf_counter() - started) * 1000 / len(group)
+    groups = in_groups(items, reading.batch_size or engine.batch_size)
+    ahead = 1 if engine.launch and reading.workers else 0
+    for group, (seen, elapsed) in overlapped(
+        lambda group: _begun(group, engine, look), groups, ahead=ahead
+    ):
         for item, one in zip(group, seen, strict=True):
             if error := overflow(
                 one.image_score,
@@ -262,6 +264,27 @@ def _predictions(
                 responses=one.responses,
                 decision=engine.decide(one.image_score) if engine.decide else None,
             )
+        del group, seen, item, one  # freed before the next batch is computed
+
+
+def _begun(
+    group: Sequence[_Read[Pixels]], engine: Engine[Pixels], look: Look
+) -> Callable[[], tuple[Sequence[Seen], float]]:
+    """What gives what is seen of a batch, and the milliseconds that each image of it took."""
+    started = time.perf_counter()
+    seen_later = (engine.launch or engine.score)(
+        [item.pixels for item in group],
+        keep=_patches(group, engine.grid) if look.areas else None,
+        responses=look.responses,
+    )
+    begun = time.perf_counter() - started
+
+    def finish() -> tuple[Sequence[Seen], float]:
+        waiting = time.perf_counter()
+        seen = seen_later() if callable(seen_later) else seen_later
+        return seen, (begun + time.perf_counter() - waiting) * 1000 / len(group)
+
+    return finish
 
 
 def _patches(group: Sequence[_Read[Pixels]], grid: int) -> NDArray[np.bool_]:

@@ -94,8 +94,8 @@ class Predictor(ABC):
             batch_size: Images at once; by default the model's own: 4, a detector's on a GPU 16.
             workers: Threads that read ahead.
             max_pixels: Width times height that is still decoded.
-            on_error: Called with an unusable item of a stream and its error; the stream goes on.
-                Without it the error is raised.
+            on_error: Called with an unusable item of a stream and its error, at times before the
+                predictions of items before it; the stream goes on. Without it the error is raised.
             look: What counts of the images, whether to look by windows, and what else to tell.
 
         Returns:
