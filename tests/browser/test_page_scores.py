@@ -75,6 +75,17 @@ def test_a_typed_threshold_holds_to_its_last_digit_and_keys_step_evenly(page: Pa
     expect(number).to_have_text("3")
 
 
+def test_nearest_to_the_threshold_is_meant_along_the_axis(page: Page) -> None:
+    """By the difference of scores 180 and 220 would be nearer than 130."""
+    field = page.get_by_label("NG from, value")
+    field.fill("0.9998")
+    field.press("Enter")
+    page.get_by_role("combobox", name="Sort").select_option("near")
+    for place, grey in enumerate((150, 130, 180, 220, 60), start=1):
+        card = page.locator(f".card[aria-posinset='{place}']")
+        expect(card.locator(".score")).to_have_text(score_text(steep(grey)))
+
+
 def test_the_facts_and_exports_hold_raw_scores(page: Page) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()

@@ -71,6 +71,8 @@ td { font-size: 1.4rem; font-weight: 600; letter-spacing: -.01em; }
 .few { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
 .few .pictures { grid-template-columns: repeat(2, 1fr); }
 .few .scores { grid-template-columns: 1fr; }
+.few header { flex-direction: column-reverse; gap: .3rem; }
+.few img { aspect-ratio: 1; object-fit: contain; background: var(--track); }
 .card { padding: .9rem; display: grid; gap: .75rem; align-content: start; }
 .card > header { display: flex; gap: .6rem; align-items: baseline;
   justify-content: space-between; }
