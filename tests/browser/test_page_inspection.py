@@ -94,6 +94,12 @@ def test_a_folder_keeps_its_names_and_names_the_batch(open_page: Opener) -> None
     expect(page.locator(".card").first).to_have_attribute("title", "good/004.jpg")
 
 
+def test_a_dropped_folder_is_walked_through_to_its_last_file(open_page: Opener) -> None:
+    names, left, batch = open_page().evaluate(script("dropped_folder"), 250)
+    assert names == [*(f"parts/good/{i}.png" for i in range(250)), "parts/bad.tif"]
+    assert (left, batch) == (1, "parts")  # hidden files are not worth a word
+
+
 def test_files_can_be_dropped_and_more_can_be_added(open_page: Opener) -> None:
     page = open_page()
     paths = example_files()[:2]
