@@ -129,7 +129,7 @@ def line(item: dict[str, Any]) -> str:
     if item["status"] != "done":
         return f"FAILED\t\t{item['name']}\t{item['error']}"
     verdict = item["decision"]["verdict"] if item["decision"] else "-"
-    return f"{verdict}\t{item['image_score']:.4f}\t{item['name']}"
+    return f"{verdict}\t{item['image_score']:.6f}\t{item['name']}"
 
 
 def main() -> int:

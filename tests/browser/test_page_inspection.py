@@ -12,6 +12,7 @@ import pytest
 from desks import GreyModel, served
 from pages import (
     EXAMPLES,
+    PHONE,
     Opener,
     desk_at,
     example_files,
@@ -25,6 +26,7 @@ from patience import until
 from playwright.sync_api import Browser, Page, expect
 
 from faprompt.detection.review_files import NEEDED
+from faprompt.detection.score_axis import score_text
 
 pytestmark = pytest.mark.browser
 
@@ -40,13 +42,19 @@ def items(page: Page, batch: str) -> list[dict[str, Any]]:
     return found
 
 
-def shown(page: Page) -> list[float]:
+def shown(page: Page) -> list[str]:
     """Scores of the cards in sight, in the order of their places."""
     cards = page.locator(".card")
     rows = cards.evaluate_all(
         "all => all.map(c => [+c.ariaPosInSet, c.querySelector('.score').textContent])"
     )
-    return [float(score) for _, score in sorted(rows)]
+    return [score for _, score in sorted(rows)]
+
+
+def threshold(page: Page, name: str) -> float:
+    field = page.get_by_label(f"{name} from, value")
+    expect(field).not_to_have_value("")
+    return float(field.input_value())
 
 
 def counts(page: Page) -> dict[str, str]:
@@ -69,12 +77,11 @@ def test_images_are_scored_and_sorted_and_a_bad_file_costs_no_good_one(
     expect(page.locator("#refused li")).to_contain_text("bad.png")
     expect(page.get_by_role("log")).to_contain_text("1 file that is no image was left out")
     expect(page.locator(".card")).to_have_count(6)
-    scores = shown(page)
-    assert scores == sorted(scores, reverse=True)
-    stored = sorted((round(item["image_score"], 3) for item in items(page, batch)), reverse=True)
-    assert scores == pytest.approx(stored)
+    stored = sorted(item["image_score"] for item in items(page, batch))
+    texts = [score_text(score) for score in stored]
+    assert shown(page) == texts[::-1]
     page.get_by_role("combobox", name="Sort").select_option("low")
-    expect(page.locator(".card[aria-posinset='1'] .score")).to_have_text(f"{min(scores):.3f}")
+    expect(page.locator(".card[aria-posinset='1'] .score")).to_have_text(texts[0])
 
 
 def test_a_folder_keeps_its_names_and_names_the_batch(open_page: Opener) -> None:
@@ -85,6 +92,12 @@ def test_a_folder_keeps_its_names_and_names_the_batch(open_page: Opener) -> None
     expect(page.locator("#crumb")).to_have_text("good")
     expect(page.locator("#said")).to_have_text("Finished: 4 images scored")
     expect(page.locator(".card").first).to_have_attribute("title", "good/004.jpg")
+
+
+def test_a_dropped_folder_is_walked_through_to_its_last_file(open_page: Opener) -> None:
+    names, left, batch = open_page().evaluate(script("dropped_folder"), 250)
+    assert names == [*(f"parts/good/{i}.png" for i in range(250)), "parts/bad.tif"]
+    assert (left, batch) == (1, "parts")  # hidden files are not worth a word
 
 
 def test_files_can_be_dropped_and_more_can_be_added(open_page: Opener) -> None:
@@ -109,7 +122,12 @@ def test_earlier_batches_can_be_opened_and_deleted(open_page: Opener) -> None:
     page.get_by_role("link", name="Batches").click()
     page.get_by_role("link", name="to be deleted 1 image").click()
     expect(page.locator(".card[data-status=done]")).to_have_count(1)
+    row = page.locator(".batches li", has_text="to be deleted")
+    row.evaluate("node => (node.dataset.same = 'yes')")
     page.get_by_role("link", name="faprompt desk").click()
+    expect(page.locator("#start")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    expect(row).to_have_attribute("data-same", "yes")  # made anew it would lose clicks on their way
     page.get_by_role("button", name="Delete batch to be deleted").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("link", name="to be deleted 1 image")).to_have_count(0)
@@ -123,8 +141,7 @@ def test_the_sliders_move_counts_histogram_and_cards(open_page: Opener, batch: s
     scores = sorted(item["image_score"] for item in items(page, batch))
     slide(page, "NG from", scores[20])
     slide(page, "UNSURE from", scores[15])
-    ng = page.get_by_role("slider", name="NG from").evaluate("e => e.valueAsNumber")
-    unsure = page.get_by_role("slider", name="UNSURE from").evaluate("e => e.valueAsNumber")
+    ng, unsure = threshold(page, "NG"), threshold(page, "UNSURE")
     above, between = sum(s >= ng for s in scores), sum(unsure <= s < ng for s in scores)
     expect(page.locator(".counter[data-verdict=NG] .number")).to_have_text(str(above))
     assert counts(page) == {
@@ -138,7 +155,7 @@ def test_the_sliders_move_counts_histogram_and_cards(open_page: Opener, batch: s
     expect(page.locator(".card")).to_have_count(between)
     slide(page, "UNSURE from", 1.0)  # UNSURE never begins above NG: both move
     top = page.get_by_role("slider", name="NG from")
-    expect(top).to_have_value(top.get_attribute("max") or "")
+    assert top.evaluate("e => e.max - e.value") < 0.05  # a step, and rounding
     expect(page.locator("#empty")).to_contain_text("No image is of this kind")
 
 
@@ -154,7 +171,7 @@ def test_the_histogram_takes_the_pointer(open_page: Opener, batch: str) -> None:
     page.mouse.up()
     slider = page.get_by_role("slider", name="NG from")
     low, high, value = slider.evaluate("e => [+e.min, +e.max, e.valueAsNumber]")
-    assert value == pytest.approx((low + high) / 2, abs=0.01)
+    assert value == pytest.approx((low + high) / 2, abs=0.05)
 
 
 def test_labels_by_keyboard_reach_the_server(open_page: Opener) -> None:
@@ -214,9 +231,7 @@ def test_calibration_says_what_is_missing_then_decides_the_batch(open_page: Open
     decided = [item["decision"]["verdict"] for item in items(page, batch)]
     for verdict, number in counts(page).items():
         assert int(number) == decided.count(verdict)
-    assert station["threshold"] == pytest.approx(
-        float(page.get_by_label("NG from, value").input_value()), abs=5e-4
-    )
+    assert station["threshold"] == pytest.approx(threshold(page, "NG"), abs=5e-4)
     page.get_by_role("button", name="Stations").click()
     expect(page.get_by_role("dialog").get_by_role("row")).to_contain_text(["Station", "dial line"])
 
@@ -252,7 +267,7 @@ def test_two_models_are_compared(open_page: Opener) -> None:
     expect(page.locator(".card[data-status=done]")).to_have_count(8)
     again = page.url.rsplit("/", 1)[-1]
     page.get_by_role("button", name="Compare two models").click()
-    dialog.get_by_role("combobox", name="Batch").select_option(batch)
+    expect(dialog.get_by_role("combobox", name="Batch")).to_have_value(batch)  # the likely one
     dialog.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_role("heading", name="grey and tiny")).to_be_visible()
     expect(page.locator("#compare .dots-ng")).to_have_attribute("d", re.compile("^M"))
@@ -267,13 +282,18 @@ def test_two_models_are_compared(open_page: Opener) -> None:
     expect(page.get_by_role("listbox")).to_be_visible()
 
 
-def test_work_can_be_cancelled(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize("window", [{}, PHONE], ids=["desktop", "phone"])
+def test_work_can_be_cancelled(browser: Browser, tmp_path: Path, window: dict[str, Any]) -> None:
     model = GreyModel()
     model.gate.clear()  # nothing is scored before the test says so
-    with desk_at(tmp_path / "desk", served(model)) as address, opened(browser, address) as page:
+    with (
+        desk_at(tmp_path / "desk", served(model)) as address,
+        opened(browser, address, **window) as page,
+    ):
         try:
             page.set_input_files("#files", example_files())
             expect(page.locator("#progress")).to_contain_text("0 of 24 images scored")
+            expect(page.locator("#progress")).to_be_in_viewport(ratio=1)
             page.get_by_role("button", name="Cancel").click()
             expect(page.locator(".card[data-status=cancelled]")).not_to_have_count(0)
         finally:

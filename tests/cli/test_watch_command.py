@@ -85,8 +85,8 @@ def test_a_signal_ends_it_with_a_summary_and_a_restart_goes_on(
     for pattern in (
         rf"watching {inbox} for nut \(Ctrl\+C ends\)",
         rf"left out: {inbox}/bad\.png: not an image",
-        rf"\d\d:\d\d:\d\d  OK      0\.2000  margin 0\.3000  {inbox}/ok\.png",
-        rf"\d\d:\d\d:\d\d  NG      0\.9020  margin 0\.1020  {inbox}/ng\.png",
+        rf"\d\d:\d\d:\d\d  OK      0\.200  margin 0\.300  {inbox}/ok\.png",
+        rf"\d\d:\d\d:\d\d  NG      0\.902  margin 0\.102  {inbox}/ng\.png",
         rf"{inbox}/ng\.png: command failed: exit status 1: no lamp",
         r"2 images in \d+ s; 1 OK, 0 UNSURE, 1 NG; 1 left out; 1 commands failed",
     ):

@@ -147,6 +147,25 @@ def test_cards_stand_by_group_then_by_score() -> None:
     assert text.index(">other<") < text.index(">high<") < text.index(">low<")
 
 
+def test_named_groups_come_first_and_cards_with_few_pictures_are_narrow() -> None:
+    cards = [card(name, group=name) for name in ("other", "OK", "UNSURE", "NG")]
+    page = Page(title="t", intro=(), cards=tuple(cards), groups=("NG", "UNSURE", "OK"))
+    text = render_page(page)
+    headings = [text.index(f"<h2>{name} ") for name in ("NG", "UNSURE", "OK", "other")]
+    assert headings == sorted(headings)
+    assert text.count('class="cards few"') == 4
+    assert 'class="cards"' in page_of(card(pictures=(RED, RED, RED)))
+
+
+def test_bars_and_marks_of_crowded_scores_stay_apart() -> None:
+    text = page_of(card("a", 0.9991), card("b", 0.99991))
+    for pattern in (r'<i style="left:([\d.]+)%"', r'<span style="width:([\d.]+)%"'):
+        low, high = sorted(float(x) for x in re.findall(pattern, text))
+        assert high - low > 50
+    assert ">0.99910</dd>" in text
+    assert ">0.999910</dd>" in text
+
+
 def test_images_without_truth_are_counted_and_not_judged() -> None:
     text = page_of(card("a", anomalous=None, tag=""), card("b", anomalous=None, tag=""))
     assert "2 images" in text

@@ -19,6 +19,7 @@ from faprompt.deploy.server.app import create_app
 from faprompt.deploy.server.desk import Desk
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.models import ServedModel
+from faprompt.detection.score_axis import log_odds
 
 EXAMPLES = Path(str(files("faprompt").joinpath("assets", "examples")))
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -92,8 +93,16 @@ def script(name: str) -> str:
     return (SCRIPTS / f"{name}.js").read_text(encoding="utf-8")
 
 
-def slide(page: Page, name: str, value: float) -> None:
-    page.get_by_role("slider", name=name).evaluate(script("slide"), value)
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+}
+
+
+def slide(page: Page, name: str, score: float) -> None:
+    """Move the slider of a threshold, whose steps are even in log-odds, to a score."""
+    page.get_by_role("slider", name=name).evaluate(script("slide"), log_odds(score))
 
 
 def upload(page: Page, paths: list[Path], *, name: str = "") -> str:

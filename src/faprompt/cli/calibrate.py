@@ -218,19 +218,20 @@ def show(station: "Station", path: Path) -> None:
     from rich.console import Console
 
     from faprompt.detection.calibration import likely_rates
+    from faprompt.detection.score_axis import threshold_text
 
     console = Console(highlight=False)
     sure = station.confidence
     low, high = likely_rates(len(station.normal), station.false_alarms, confidence=sure)
     sense = "on average over calibrations" if sure is None else f"with confidence {sure:g}"
+    edges = (station.threshold, station.review_threshold, station.pixel_threshold)
+    ng, unsure, pixels = map(threshold_text, edges)
     lines = [
         f"[bold]{station.product}[/bold]: calibrated on {len(station.normal)} normal images",
-        f"  NG     from {station.threshold:.4f}: at most {_percent(station.false_alarms)} of "
-        f"normal images, {sense}",
+        f"  NG     from {ng}: at most {_percent(station.false_alarms)} of normal images, {sense}",
         f"         (this very station: likely {_percent(low)} to {_percent(high)})",
-        f"  UNSURE from {station.review_threshold:.4f}: with NG at most "
-        f"{_percent(station.review_rate)} of normal images",
-        f"  pixels from {station.pixel_threshold:.4f}: at most {_percent(station.false_alarms)} "
+        f"  UNSURE from {unsure}: with NG at most {_percent(station.review_rate)} of normal images",
+        f"  pixels from {pixels}: at most {_percent(station.false_alarms)} "
         "of normal images have such a pixel",
     ]
     console.print("\n".join(lines), soft_wrap=True)

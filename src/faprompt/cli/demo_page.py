@@ -7,6 +7,7 @@ from faprompt.data.samples import Dataset, Sample
 from faprompt.detection.page import Card, ColourBar, Figures, Page, Picture
 from faprompt.detection.page_pictures import outlined
 from faprompt.detection.prediction import Prediction
+from faprompt.detection.score_axis import score_text
 from faprompt.method.checkpoint import Header
 
 FRESH, SHIPPED = "fresh prompts", "shipped prompts"
@@ -82,7 +83,7 @@ def _card(sample: Sample, fresh: Prediction, shipped: Prediction) -> Card:
     maps = (
         Picture(
             caption=f"heat map, {_short(name)}",
-            alt=f"{what}: heat map with {name}, image score {prediction.image_score:.2f}",
+            alt=f"{what}: heat map with {name}, image score {score_text(prediction.image_score)}",
             image=prediction.overlay(),
         )
         for name, prediction in ((FRESH, fresh), (SHIPPED, shipped))

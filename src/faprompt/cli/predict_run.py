@@ -165,6 +165,8 @@ class Run:
         from rich.table import Table
         from rich.text import Text
 
+        from faprompt.detection.score_axis import score_text
+
         paths = {str(item.path) for item in self.listed}
         rows = [row for row in self.folder.rows.values() if row["path"] in paths]
         rows.sort(key=lambda row: -row["image_score"])
@@ -172,9 +174,9 @@ class Run:
         table = Table("score", *(DECIDED if station else ()), "image", "size", **PLAIN)
         for row in rows[:SHOWN]:
             size = f"{row['width']}x{row['height']}"
-            decided = (row["decision"], f"{row['margin']:.3f}") if station else ()
+            decided = (row["decision"], score_text(row["margin"])) if station else ()
             name = Text(printable(row["path"]))
-            table.add_row(f"{row['image_score']:.3f}", *decided, name, size)
+            table.add_row(score_text(row["image_score"]), *decided, name, size)
         console = Console()
         console.print(table)
         if len(rows) > SHOWN:

@@ -67,6 +67,7 @@ def apply(labels: Labels, station: Old, out: New) -> None:
     from faprompt.data.hashing import content_hash
     from faprompt.detection.review import recalibrate
     from faprompt.detection.review_files import read_labels
+    from faprompt.detection.score_axis import threshold_text
     from faprompt.detection.station import Station
 
     if out.resolve() == station.resolve():
@@ -80,7 +81,8 @@ def apply(labels: Labels, station: Old, out: New) -> None:
     counts = Counter(one.label for one in found)
     typer.echo(f"{len(found)} labels: {counts['ok']} ok, {counts['ng']} ng")
     for name, words in (("threshold", "NG"), ("review_threshold", "UNSURE")):
-        typer.echo(f"  {words} from {getattr(before, name):.4f} to {getattr(after, name):.4f}")
+        old, new = (threshold_text(getattr(one, name)) for one in (before, after))
+        typer.echo(f"  {words} from {old} to {new}")
     show(after, out)
 
 

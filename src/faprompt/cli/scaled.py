@@ -189,6 +189,7 @@ def _report(summary: "Summary", recipe: "Predicting") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from faprompt.detection.score_axis import score_text
     from faprompt.scale.run import some_scores
     from faprompt.scale.store import Store
 
@@ -196,8 +197,8 @@ def _report(summary: "Summary", recipe: "Predicting") -> None:
     table = Table("score", *(DECIDED if station else ()), "image", **PLAIN)
     for path, score in summary.top:
         decision = station.decide(score) if station else None
-        decided = (decision.verdict, f"{decision.margin:.3f}") if decision else ()
-        table.add_row(f"{score:.3f}", *decided, Text(printable(path)))
+        decided = (decision.verdict, score_text(decision.margin)) if decision else ()
+        table.add_row(score_text(score), *decided, Text(printable(path)))
     console = Console()
     console.print(table)
     left_out = f", [yellow]{summary.errors} left out (errors.jsonl)[/yellow]"

@@ -196,14 +196,16 @@ class _Run:
     def _line(self, row: "Row") -> None:
         from rich.text import Text
 
+        from faprompt.detection.score_axis import score_text
+
         here = datetime.fromisoformat(row["time"]).astimezone()  # logs are in UTC, people are not
         line = Text(f"{here:%H:%M:%S}  ")
         if verdict := row.get("decision"):
             self.verdicts[verdict] += 1
             line.append(f"{verdict:6}", style=COLOURS[verdict])
-            line.append(f"  {row['image_score']:.4f}  margin {row['margin']:.4f}")
+            line.append(f"  {score_text(row['image_score'])}  margin {score_text(row['margin'])}")
         else:
-            line.append(f"{row['image_score']:.4f}")
+            line.append(score_text(row["image_score"]))
         name = f"{row['source']} #{row['frame']}" if "frame" in row else row["path"]
         self.console.print(line.append(f"  {printable(name)}"), soft_wrap=True)
 

@@ -8,12 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from math import ceil, floor
 
 from PIL import Image
 
 from faprompt.detection.page_pictures import data_uri, scale_gradient
+from faprompt.detection.page_scores import strips
 from faprompt.detection.page_style import CSS
+from faprompt.detection.score_axis import ScoreAxis, score_text
+
+FEW = 2
+"""Pictures that a narrow card has room for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +79,8 @@ class Page:
     """Paragraphs."""
     cards: tuple[Card, ...]
     """In any order: they are shown by group, then by their first score, highest first."""
+    groups: tuple[str, ...] = ()
+    """Those that come first, in this order; the others follow by name."""
     bars: tuple[ColourBar, ...] = ()
     figures: Figures | None = None
     reading: tuple[tuple[str, str], ...] = ()
@@ -90,13 +96,14 @@ def render_page(page: Page) -> str:
         >>> "<title>2 &lt; 3</title>" in text
         True
     """
-    top = "".join([_figures(page.figures), _strips(page.cards), _bars(page.bars)])
+    axis = axis_of(page.cards)
+    top = "".join([_figures(page.figures), _strips(page.cards, axis), _bars(page.bars)])
     body = (
         f'<header class="wrap">\n<h1>{escape(page.title)}</h1>\n'
         f'<div class="intro">{_paragraphs(page.intro)}</div>\n</header>\n<main class="wrap">\n'
         + (f'<div class="top">{top}</div>\n' if top else "")
         + _reading(page.reading)
-        + _groups(page.cards)
+        + _groups(page.cards, page.groups, axis)
         + f'</main>\n<footer class="wrap">{_paragraphs(page.footer)}</footer>\n'
     )
     return document(page.title, body)
@@ -145,38 +152,6 @@ def _percent(value: float | None) -> str:
     return "<td>-</td>" if value is None else f"<td>{100 * value:.1f}</td>"
 
 
-def _strips(cards: Sequence[Card]) -> str:
-    """Where the scores of good and of anomalous images lie, a strip per model."""
-    known = [card for card in cards if card.anomalous is not None]
-    if not known:
-        return ""
-    values = [score for card in known for _, score in card.scores]
-    low = floor(10 * min(values)) / 10
-    high = max(ceil(10 * max(values)) / 10, low + 0.1)
-    names = [name for name, _ in known[0].scores]
-    strips = "".join(_strip(name, known, low=low, high=high) for name in names)
-    return f'<div class="panel"><p class="label">Image scores</p>{strips}</div>'
-
-
-def _strip(name: str, cards: Sequence[Card], *, low: float, high: float) -> str:
-    lanes = []
-    for anomalous, word in ((False, "good"), (True, "with defect")):
-        scores = [dict(card.scores)[name] for card in cards if card.anomalous == anomalous]
-        label = f"{name}, {word}: scores {', '.join(f'{s:.2f}' for s in sorted(scores)) or 'none'}"
-        kind = ' class="bad"' if anomalous else ""
-        dots = "".join(
-            f'<i{kind} style="left:{100 * (s - low) / (high - low):.1f}%"></i>' for s in scores
-        )
-        lanes.append(
-            f"<span>{word}</span>"
-            f'<div class="lane" role="img" aria-label="{escape(label)}">{dots}</div>'
-        )
-    return (
-        f'<div class="strip"><span class="name">{escape(name)}</span>{"".join(lanes)}'
-        f'<div class="ends"><span>{low:.1f}</span><span>{high:.1f}</span></div></div>'
-    )
-
-
 def _bars(bars: Sequence[ColourBar]) -> str:
     if not bars:
         return ""
@@ -203,14 +178,34 @@ def _reading(notes: Sequence[tuple[str, str]]) -> str:
     return f'<h2>How to read this page</h2>\n<div class="reading">{items}</div>\n'
 
 
-def _groups(cards: Iterable[Card]) -> str:
-    ordered = sorted(cards, key=lambda card: (card.group, -card.scores[0][1], card.title))
+def axis_of(cards: Iterable[Card]) -> ScoreAxis:
+    """The axis on which the scores of all these cards are drawn."""
+    return ScoreAxis.of([score for card in cards for _, score in card.scores] or [0.5])
+
+
+def _strips(cards: Sequence[Card], axis: ScoreAxis) -> str:
+    known = [card for card in cards if card.anomalous is not None]
+    return strips([(bool(card.anomalous), dict(card.scores)) for card in known], axis)
+
+
+def _groups(cards: Iterable[Card], first: Sequence[str], axis: ScoreAxis) -> str:
+    def key(card: Card) -> tuple[int, str, float, str]:
+        place = first.index(card.group) if card.group in first else len(first)
+        return place, card.group, -card.scores[0][1], card.title
+
+    ordered = sorted(cards, key=key)
     return "".join(
         f"<section>\n<h2>{escape(group)} <small>{_counts(members)}</small></h2>\n"
-        f'<div class="cards">\n{"".join(map(card_html, members))}</div>\n</section>\n'
+        f'<div class="cards{_width(members)}">\n'
+        f"{''.join(card_html(card, axis) for card in members)}</div>\n</section>\n"
         for group, found in groupby(ordered, key=lambda card: card.group)
         if (members := list(found))
     )
+
+
+def _width(cards: Iterable[Card]) -> str:
+    """Cards with few pictures are narrow."""
+    return "" if any(len(card.pictures) > FEW for card in cards) else " few"
 
 
 def _counts(cards: Sequence[Card]) -> str:
@@ -220,13 +215,14 @@ def _counts(cards: Sequence[Card]) -> str:
     return f"{len(cards) - anomalous} good, {anomalous} with a defect"
 
 
-def card_html(card: Card) -> str:
-    """One card as HTML."""
+def card_html(card: Card, axis: ScoreAxis) -> str:
+    """One card as HTML; the bars beside its scores reach as far as the scores on the axis."""
     kind = {True: " bad", False: " good", None: ""}[card.anomalous]
     tag = f'<span class="tag{kind}">{escape(card.tag)}</span>' if card.tag else ""
     scores = "".join(
         f'<div><dt>{escape(name)}</dt><dd><span class="track" aria-hidden="true">'
-        f'<span style="width:{100 * score:.1f}%"></span></span>{score:.2f}</dd></div>'
+        f'<span style="width:{100 * axis.place(score):.1f}%"></span></span>'
+        f"{score_text(score)}</dd></div>"
         for name, score in card.scores
     )
     return (

@@ -56,6 +56,9 @@ td { font-size: 1.4rem; font-weight: 600; letter-spacing: -.01em; }
   border-radius: 50%; border: 2px solid var(--good); }
 .lane i.bad { background: var(--bad); border-color: var(--bad); opacity: .75; border-radius: 2px;
   transform: rotate(45deg) scale(.85); }
+.ticks { grid-column: 2; position: relative; height: 1.4rem; }
+.ticks span { position: absolute; transform: translateX(-50%); }
+.ticks { font-variant-numeric: tabular-nums; }
 .ends { grid-column: 2; display: flex; justify-content: space-between;
   font-variant-numeric: tabular-nums; }
 .bars { display: grid; gap: .9rem; }
@@ -65,6 +68,11 @@ td { font-size: 1.4rem; font-weight: 600; letter-spacing: -.01em; }
 .bar .ends { grid-column: auto; }
 .cards { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 33rem), 1fr)); }
+.few { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
+.few .pictures { grid-template-columns: repeat(2, 1fr); }
+.few .scores { grid-template-columns: 1fr; }
+.few header { flex-direction: column-reverse; gap: .3rem; }
+.few img { aspect-ratio: 1; object-fit: contain; background: var(--track); }
 .card { padding: .9rem; display: grid; gap: .75rem; align-content: start; }
 .card > header { display: flex; gap: .6rem; align-items: baseline;
   justify-content: space-between; }

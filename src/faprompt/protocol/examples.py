@@ -18,6 +18,7 @@ from faprompt.detection.detector import to_original
 from faprompt.detection.page import Card, Picture
 from faprompt.detection.page_pictures import outlined
 from faprompt.detection.rendering import overlay
+from faprompt.detection.score_axis import score_text
 from faprompt.errors import FAPromptError
 from faprompt.files import replacing
 from faprompt.metrics.bootstrap import pixel_samples
@@ -88,7 +89,7 @@ def _by_pixels(part: ClassPart) -> list[tuple[float, Example]]:
 
 def _by_score(part: ClassPart, *, label: int) -> list[tuple[float, Example]]:
     return [
-        (float(part.scores[i]), _example(part, int(i), f"image score {part.scores[i]:.2f}"))
+        (float(part.scores[i]), _example(part, int(i), f"image score {score_text(part.scores[i])}"))
         for i in np.flatnonzero(part.labels == label)
     ]
 

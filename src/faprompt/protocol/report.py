@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from faprompt.detection.page import card_html, document
+from faprompt.detection.page import axis_of, card_html, document
 from faprompt.metrics.pixel import FPR_LIMIT
 from faprompt.protocol import facts
 from faprompt.protocol.curves import Line, curve_of, legend, svg
@@ -101,12 +101,12 @@ def _target(results: Results, number: int, key: Key, examples: Path) -> str:
     if curves := _curves(results, key):
         parts.append(f"<h3>Curves</h3>{curves}")
     if cards := example_cards(results, key, examples):
-        name = escape(title_of(results.reference))
+        name, axis = escape(title_of(results.reference)), axis_of(cards)
         parts.append(
             f"<h3>Heat maps</h3><p>Where {name} finds the defect best and worst, and the good "
             "image it suspects most, if there is one. First seed. The colours of each method "
             "have one scale for all images of the target.</p>"
-            f'<div class="cards">{"".join(map(card_html, cards))}</div>'
+            f'<div class="cards">{"".join(card_html(card, axis) for card in cards)}</div>'
         )
     return "".join(parts) + "</section>\n"
 

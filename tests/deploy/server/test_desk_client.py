@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from desk_process import running
 from desks import png
@@ -30,7 +31,9 @@ def test_a_folder_is_scored_and_told_line_by_line(tmp_path: Path, waiting: int) 
         )
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[:-1] == [f'-\t{20 * n / 255:.4f}\t{n} "ü".png' for n in reversed(range(12))]
+    scores = [np.float32(20 * number) / np.float32(255) for number in range(12)]
+    expected = [f'-\t{score:.6f}\t{n} "ü".png' for n, score in enumerate(scores)]
+    assert lines[:-1] == expected[::-1]
     assert lines[-1].startswith("FAILED\t\tbroken.png\tnot an image")
     assert unknown.stderr == "nothing: not among the desk's models\n"
 

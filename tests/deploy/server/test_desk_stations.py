@@ -1,6 +1,7 @@
 """Stations on the desk: labels to thresholds, decisions, outlines, and back to their source."""
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from faprompt.deploy.server import schemas
 from faprompt.detection.calibration import calibrate
 from faprompt.detection.decision import Scored
 from faprompt.detection.look import Look
+from faprompt.detection.score_axis import threshold_text
 from faprompt.detection.station import Station
 from faprompt.detection.tiling import Tiling
 
@@ -260,3 +262,17 @@ def test_windows_find_what_the_whole_image_shows_too_small(tmp_path: Path) -> No
     assert item["image_score"] == pytest.approx(expected.image_score, abs=1e-5)
     stored = np.asarray(Image.open(io.BytesIO(reply.content))) / 65535
     assert np.abs(stored - np.asarray(expected.anomaly_map)).max() < 1e-4
+
+
+def test_the_report_says_by_what_it_was_decided(client: TestClient) -> None:
+    batch = labelled(client, GOOD, [200, 240])
+    station = make(client, batch=batch, name="nut <1>")
+    address = f"{API}/batches/{batch}"
+    assert client.patch(address, json={"station": station["id"]}).status_code == 200
+    text = client.get(f"{address}/export?format=html").text
+    verdicts = [item["decision"]["verdict"] for item in finished_items(client, batch)]
+    counts = ", ".join(f"{verdicts.count(one)} {one}" for one in ("OK", "UNSURE", "NG"))
+    assert re.search(rf"21 images, made \d{{4}}-\d\d-\d\d \d\d:\d\d UTC\. {counts}\.", text)
+    assert text.index("<h2>NG ") < text.index("<h2>UNSURE ") < text.index("<h2>OK ")
+    ng = threshold_text(station["threshold"])
+    assert f"Station nut &lt;1&gt;: NG from {ng}, UNSURE from" in text

@@ -4,8 +4,10 @@ import csv
 import heapq
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from PIL import Image
@@ -14,8 +16,11 @@ from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.render import Renderer
 from faprompt.deploy.server.replies import item_reply
 from faprompt.deploy.server.stations import Stations
+from faprompt.detection.decision import VERDICTS
 from faprompt.detection.page import Card, Page, Picture, render_page
 from faprompt.detection.region_tables import CATEGORY, coco_region
+from faprompt.detection.score_axis import threshold_text
+from faprompt.detection.station import Station
 from faprompt.errors import DataError
 
 COLUMNS = (
@@ -146,20 +151,32 @@ def _coco(batch: Row, items: Rows, _: Sources) -> Iterator[str]:
 def _html(batch: Row, items: Rows, sources: Sources) -> Iterator[str]:
     done = [item for item in items if item["status"] == "done"]
     shown = heapq.nlargest(MOST_CARDS, done, key=lambda item: item["image_score"])
-    intro = [f"{len(done)} images, made {batch['created']}."]
+    made = datetime.fromisoformat(batch["created"]).astimezone(UTC)
+    intro = [f"{len(done)} images, made {made:%Y-%m-%d %H:%M} UTC."]
+    if verdicts := Counter(item["verdict"] for item in done if item["verdict"]):
+        intro[0] += f" {', '.join(f'{verdicts[one]} {one}' for one in VERDICTS)}."
     if len(shown) < len(done):
         intro.append(f"Shown are the {len(shown)} most anomalous ones; CSV and JSON have all.")
     stations = sorted({item["station"] for item in done if item["station"]})
     footer = [f"Model {name}" for name in sorted({item["model_sha256"] for item in done})]
-    footer += [f"Station {name}" for name in stations]
+    footer += [_station(name, sources.stations.get(name)) for name in stations]
     yield render_page(
         Page(
             title=batch["name"],
             intro=tuple(intro),
             cards=tuple(_card(item, sources.renderer) for item in shown),
+            groups=VERDICTS[::-1],
             footer=tuple(footer),
         )
     )
+
+
+def _station(ident: str, station: Station | None) -> str:
+    """A station by name with its thresholds; one that the desk has no more by its id."""
+    if station is None:
+        return f"Station {ident}"
+    ng, unsure = map(threshold_text, (station.threshold, station.review_threshold))
+    return f"Station {station.product}: NG from {ng}, UNSURE from {unsure} ({station.sha256})"
 
 
 def _card(item: Row, renderer: Renderer) -> Card:

@@ -28,8 +28,9 @@ function shown() {
 }
 
 function invitation() {
-  const keys = [el("kbd", {}, "o"), " for OK and ", el("kbd", {}, "n"), " for NG on an image"];
-  return el("p", { class: "soft" }, "No image has a label. Press ", keys, ", or use “Select”.");
+  const keys = ["Press ", el("kbd", {}, "o"), " for OK and ", el("kbd", {}, "n"), " for NG on an image"];
+  const how = matchMedia("(hover: none)").matches ? "Open an image" : keys;
+  return el("p", { class: "soft" }, "No image has a label. ", how, ", or use “Select”.");
 }
 
 function table(groups, decided) {

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { $, el } from "./dom.js";
-import { percent, plural, score } from "./format.js";
+import { percent, plural, threshold } from "./format.js";
 import { loadLists } from "./lists.js";
 import { attempt, say } from "./messages.js";
 import { field, showSheet } from "./sheet.js";
@@ -162,7 +162,7 @@ async function done(station) {
     ],
     use,
   );
-  say(`Station ${station.name} is calibrated: NG from ${score(station.threshold)}`);
+  say(`Station ${station.name} is calibrated: NG from ${threshold(station.threshold)}`);
   close.addEventListener("click", () => dialog.close());
   const take = async () => {
     await chooseStation(station.id);
@@ -173,9 +173,9 @@ async function done(station) {
 
 function outcome(station) {
   const rows = [
-    ["NG from", score(station.threshold)],
-    ["UNSURE from", score(station.review_threshold)],
-    ["Regions from", score(station.pixel_threshold)],
+    ["NG from", threshold(station.threshold)],
+    ["UNSURE from", threshold(station.review_threshold)],
+    ["Regions from", threshold(station.pixel_threshold)],
     ["Calibrated on", plural(station.images, "good image")],
     ...Object.entries(station.miss_rates).map(missed),
   ];
@@ -188,7 +188,7 @@ const MISSES = { not_ng: "Defects not called NG", ok: "Defects called OK" };
 /** What the images labelled NG say of a threshold, with the interval that so few of them allow. */
 const missed = ([kind, { images, missed: many, low, high }]) => [
   MISSES[kind] ?? kind,
-  `${many} of ${images} (true rate ${percent(low)} to ${percent(high)}, 95 % sure)`,
+  `${many} of ${images} (true rate ${percent(low)} to ${percent(high)}, 95\u00a0% sure)`,
 ];
 
 /** Decide the open batch by a station (null: by none); the server decides its images anew. */

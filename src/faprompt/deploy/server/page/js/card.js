@@ -28,7 +28,8 @@ export class Card {
     this.image = el("img", { alt: "", decoding: "async", draggable: "false" });
     this.box = el("div", { class: "thumb" }, this.image);
     this.flag = el("span", { class: "flag" });
-    this.verdict = el("span", { class: "verdict" });
+    this.glyph = el("span");
+    this.word = el("span", { class: "word" }); // not shown where cards are small
     this.score = el("span", { class: "score" });
     this.name = el("bdi"); // cut off at its beginning: names differ at the end
     this.node = el(
@@ -39,7 +40,12 @@ export class Card {
       el(
         "div",
         { class: "caption" },
-        el("div", { class: "line" }, this.score, this.verdict),
+        el(
+          "div",
+          { class: "line" },
+          this.score,
+          el("span", { class: "verdict" }, this.glyph, this.word),
+        ),
         el("span", { class: "name" }, this.name),
       ),
     );
@@ -63,7 +69,8 @@ export class Card {
       this.score,
       item.image_score === null ? (STATES[item.status] ?? "") : score(item.image_score),
     );
-    text(this.verdict, verdict ? `${GLYPHS[verdict]} ${verdict}` : "");
+    text(this.glyph, verdict ? GLYPHS[verdict] : "");
+    text(this.word, verdict ? ` ${verdict}` : "");
     text(this.flag, item.label ? (item.label === "ok" ? "✓ OK" : "✕ NG") : "");
     text(this.name, name);
   }

@@ -1,20 +1,19 @@
 /** Thresholds tried on the page: sliders, counts that follow at once, the histogram. */
 
 import { $, el, framed, throttled } from "./dom.js";
-import { count, GLYPHS, percent, score, VERDICTS } from "./format.js";
+import { count, GLYPHS, percent, threshold, VERDICTS } from "./format.js";
 import { Histogram } from "./histogram.js";
 import { say } from "./messages.js";
-import { Scale } from "./scale.js";
+import { apart, fromLogOdds, logOdds, Scale } from "./scale.js";
 import { store } from "./store.js";
 
-const STEP = 0.001;
+const STEP = 0.02; // of log-odds, per key; at 0.5 that is 0.005, at 0.99 it is 0.0002
 const EDGES = [
   { key: "ng", name: "NG from", verdict: "NG" },
   { key: "unsure", name: "UNSURE from", verdict: "UNSURE" },
 ];
 
 const scale = new Scale();
-scale.reset();
 let histogram;
 const counters = {};
 const rows = {};
@@ -55,11 +54,12 @@ export function connectDecisions() {
 function nearest(value) {
   const { ng, unsure } = store.thresholds;
   if (ng === null || unsure === null) return "ng";
-  return Math.abs(value - unsure) < Math.abs(value - ng) ? "unsure" : "ng";
+  return apart(value, unsure) < apart(value, ng) ? "unsure" : "ng";
 }
 
+/** Dragged values are those that the field shows, to all their digits. */
 function move(key, value) {
-  store.tryThresholds({ [key]: Math.round(value / STEP) * STEP }, key);
+  store.tryThresholds({ [key]: Number(threshold(value)) }, key);
 }
 
 /** A count is also a filter: pressed, the grid shows these images alone. */
@@ -89,24 +89,29 @@ function slider({ key, name, verdict }) {
     type: "range",
     id: `${key}-range`,
     step: STEP,
-    min: 0,
-    max: 1,
     data: { verdict },
   });
   const field = el("input", {
     type: "number",
-    step: STEP,
+    step: "any",
     min: 0,
     max: 1,
     inputmode: "decimal",
     placeholder: "not set",
     "aria-label": `${name}, value`,
   });
-  range.addEventListener("input", () => move(key, range.valueAsNumber));
+  range.addEventListener("input", () => move(key, fromLogOdds(range.valueAsNumber)));
   field.addEventListener("change", () => {
     if (field.value === "") store.tryThresholds({ [key]: null }, key);
     else if (Number.isFinite(field.valueAsNumber))
-      move(key, Math.min(1, Math.max(0, field.valueAsNumber)));
+      store.tryThresholds({ [key]: Math.min(1, Math.max(0, field.valueAsNumber)) }, key);
+  });
+  field.addEventListener("keydown", (event) => {
+    const way = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (!way || store.thresholds[key] === null) return;
+    event.preventDefault(); // its own step is even in the score: too large near 0 and 1
+    move(key, fromLogOdds(logOdds(store.thresholds[key]) + way * STEP));
+    field.value = threshold(store.thresholds[key]);
   });
   rows[key] = { range, field };
   return el(
@@ -144,9 +149,9 @@ function set({ range, field }, value) {
   }
   range.disabled = field.disabled = !scale.known;
   range.classList.toggle("unset", value === null);
-  range.value = value ?? scale.high ?? 1;
-  range.setAttribute("aria-valuetext", value === null ? "not set" : score(value));
-  if (document.activeElement !== field) field.value = value === null ? "" : value.toFixed(3);
+  range.value = value === null ? (scale.high ?? 1) : logOdds(value);
+  range.setAttribute("aria-valuetext", value === null ? "not set" : threshold(value));
+  if (document.activeElement !== field) field.value = value === null ? "" : threshold(value);
 }
 
 /** Whose thresholds these are. */

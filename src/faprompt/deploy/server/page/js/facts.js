@@ -9,6 +9,7 @@ export function facts(item) {
   return [
     ["File", item.name],
     ["Size", `${item.width} × ${item.height} px`],
+    ["Score", item.image_score === null ? "none" : `${item.image_score}`], // all its digits
     ["Label", item.label ? LABELS[item.label] : "none"],
     ["Model", model?.name ?? item.model],
     ["Station", station?.name ?? item.station ?? "none"],

@@ -1,6 +1,27 @@
 /** Figures as text, the same everywhere. */
 
-export const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
+const [FEWEST, MOST] = [3, 6]; // decimals of a score
+/** Scores nearer to 0 or 1 than this look alike. */
+export const LEAST = 1e-6;
+
+/** Decimals that show two digits of what a score lacks to 0 or 1. */
+const decimals = (value) =>
+  Math.max(FEWEST, 1 + Math.ceil(-Math.log10(Math.min(value, 1 - value))));
+
+/** A score with as many digits as it needs; a larger score never has a smaller text. */
+export function score(value) {
+  if (value === null || value === undefined) return "–";
+  if (value <= 0 || value >= 1) return value.toFixed(FEWEST);
+  const text = value.toFixed(Math.min(MOST, decimals(value)));
+  if (Number(text) === 0) return `<${LEAST.toFixed(MOST)}`;
+  return Number(text) === 1 ? `>${(1 - LEAST).toFixed(MOST)}` : text;
+}
+
+/** A threshold as a number to edit: one digit more than scores show. */
+export function threshold(value) {
+  if (value <= 0 || value >= 1) return value.toFixed(FEWEST);
+  return value.toFixed(1 + Math.min(MOST, decimals(value)));
+}
 
 export const count = (value) => value.toLocaleString("en");
 
@@ -18,9 +39,9 @@ export function percent(rate) {
 /** Seconds left, roughly. */
 export function duration(seconds) {
   if (seconds < 10) return "a few seconds";
-  if (seconds < 90) return `${Math.round(seconds / 5) * 5} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
+  if (seconds < 90) return `about ${Math.round(seconds / 5) * 5}\u00a0s`;
+  if (seconds < 5400) return `about ${Math.round(seconds / 60)}\u00a0min`;
+  return `about ${(seconds / 3600).toFixed(1)}\u00a0h`;
 }
 
 /** An ISO time in the reader's own zone. */

@@ -33,7 +33,7 @@ const KEYS = [
 const NOTES = [
   [
     "Score",
-    "Between 0 and 1: how anomalous the model finds the image. Only the order counts until a station says where NG begins.",
+    "Between 0 and 1: how anomalous the model finds the image. Only the order counts until a station says where NG begins. Digits are shown as far as scores near 0 and 1 need them, and the axes of the histogram, the sliders and the comparison are even in log-odds: 0.99 to 0.999 has as much room as 0.9 to 0.99, and “nearest to the threshold” is meant along that axis. Exports and the facts of an image hold the score as it is.",
   ],
   [
     "OK, UNSURE, NG",

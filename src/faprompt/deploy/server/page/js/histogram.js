@@ -2,6 +2,7 @@
 
 import { el, svg } from "./dom.js";
 import { plural, score } from "./format.js";
+import { tickText } from "./scale.js";
 
 const BINS = 40;
 const WIDTH = 320;
@@ -36,7 +37,7 @@ export class Histogram {
     box.append(this.frame, this.axis, this.legend);
   }
 
-  /** Call `moved(value)` while a pointer drags in the plot. */
+  /** Call `moved(score)` while a pointer drags in the plot. */
   onDrag(begin, moved) {
     const { frame } = this;
     const at = (event) => {
@@ -104,8 +105,7 @@ export class Histogram {
 }
 
 function tickMark(place, tick) {
-  const side = place < 0.03 ? "at-start" : place > 0.97 ? "at-end" : null;
-  return el("span", { class: side, style: { left: `${100 * place}%` } }, tick.toFixed(2));
+  return el("span", { style: { left: `${100 * place}%` } }, tickText(tick));
 }
 
 function legend(kind) {

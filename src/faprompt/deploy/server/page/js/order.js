@@ -1,5 +1,7 @@
 /** Which images are shown, and in which order. */
 
+import { apart } from "./scale.js";
+
 export const SORTS = [
   ["high", "Highest score first"],
   ["low", "Lowest score first"],
@@ -49,7 +51,7 @@ function comparison({ sort, thresholds }) {
     high: (value) => -value,
     low: (value) => value,
     near: (value) =>
-      edges.length ? Math.min(...edges.map((edge) => Math.abs(value - edge))) : -value,
+      edges.length ? Math.min(...edges.map((edge) => apart(value, edge))) : -value,
   };
   const key = (item) => (item.image_score === null ? Infinity : keys[sort](item.image_score));
   return (a, b) => {

@@ -45,7 +45,8 @@ function again(batch, models, begin) {
 }
 
 function earlier(batch, others) {
-  const other = choice(others.map((one) => [one.id, `${one.name} · ${modelName(one.model)}`]));
+  const likely = others.toSorted((a, b) => unlike(batch, a) - unlike(batch, b));
+  const other = choice(likely.map((one) => [one.id, `${one.name} · ${modelName(one.model)}`]));
   const compare = () => {
     $("pair").close();
     location.hash = `#/batch/${batch.id}/compare/${other.value}`;
@@ -53,6 +54,10 @@ function earlier(batch, others) {
   const help = "Images are matched by their content, whatever they are called.";
   return section("Compare with a batch", field("Batch", other, help), "Compare", compare);
 }
+
+/** Another model on as many images comes first; the list itself knows nothing of their content. */
+const unlike = (batch, { model, counts }) =>
+  2 * (counts.done !== batch.counts.done) + (model === batch.model);
 
 const choice = (pairs) =>
   el(

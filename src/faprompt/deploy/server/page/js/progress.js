@@ -68,7 +68,7 @@ function draw() {
   bar.value = now.all - now.left;
   const parts = [`${count(now.all - now.left)} of ${plural(now.all, "image")} scored`];
   if (now.rate)
-    parts.push(`${now.rate.toFixed(1)} images/s`, `about ${duration(now.left / now.rate)} left`);
+    parts.push(`${now.rate.toFixed(1)}\u00a0images/s`, `${duration(now.left / now.rate)} left`);
   if (now.active && upload.waiting) parts.push(upload.waiting);
   if (store.batch.trouble) parts.push(store.batch.trouble);
   text.textContent = parts.join(" · ");

@@ -1,6 +1,7 @@
 /** Two scores of the same images as a scatter plot; the table beside it holds the same figures. */
 
 import { el, svg } from "./dom.js";
+import { Scale, tickText } from "./scale.js";
 
 const SIDE = 400;
 const ROOM = 12;
@@ -40,11 +41,15 @@ export function scatter(rows, { across, up, description, chosen }) {
 }
 
 function figure(picture, { x, y }, { across, up }) {
-  const ends = (name, ...values) =>
+  const inset = ROOM / SIDE;
+  const ticks = (axis, name, edge) =>
     el(
       "div",
-      { class: name },
-      values.map((value) => el("span", {}, value.toFixed(2))),
+      { class: name, "aria-hidden": true },
+      axis.ticks().map((tick) => {
+        const share = 100 * (inset + axis.place(tick) * (1 - 2 * inset));
+        return el("span", { style: { [edge]: `${share}%` } }, tickText(tick));
+      }),
     );
   return el(
     "figure",
@@ -52,8 +57,8 @@ function figure(picture, { x, y }, { across, up }) {
     el("span", { class: "up" }, up),
     picture,
     el("span", { class: "across" }, across),
-    ends("axis-x", x.low, x.high),
-    ends("axis-y", y.high, y.low),
+    ticks(x, "axis-x", "left"),
+    ticks(y, "axis-y", "bottom"),
   );
 }
 
@@ -67,9 +72,9 @@ function path(points, kind) {
 }
 
 function axis(values) {
-  const low = values.reduce((a, b) => Math.min(a, b));
-  const span = values.reduce((a, b) => Math.max(a, b)) - low || 0.1;
-  return { low, high: low + span, place: (value) => (value - low) / span };
+  const scale = new Scale();
+  scale.include(values);
+  return scale;
 }
 
 function inside(picture, event) {

@@ -15,12 +15,17 @@ const STATES = {
   cancelled: "cancelled",
 };
 
+let shown = null; // what the list was made of
+
 /** Load and show the earlier batches, newest first. */
 export async function showBatches() {
   const box = $("batch-list");
   try {
     const found = (await api.batches()).toSorted((a, b) => (a.created < b.created ? 1 : -1));
     serverAway(false);
+    const facts = JSON.stringify([found, store.models, store.stations]);
+    if (facts === shown) return; // a list made anew would lose the focus, and a click on its way
+    shown = facts;
     box.replaceChildren(
       found.length
         ? el("ul", { class: "batches" }, found.map(row))
@@ -32,6 +37,7 @@ export async function showBatches() {
     );
   } catch (error) {
     serverAway(error.status === 0);
+    shown = null;
     box.replaceChildren(
       el("p", { class: "problem" }, `The batches cannot be shown: ${error.message}`),
     );

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { $, el } from "./dom.js";
-import { moment, percent, score } from "./format.js";
+import { moment, percent, threshold } from "./format.js";
 import { loadLists } from "./lists.js";
 import { attempt } from "./messages.js";
 import { confirmed, showSheet } from "./sheet.js";
@@ -60,8 +60,8 @@ function row(station) {
   const sure = station.confidence ? ` (${percent(station.confidence)} sure)` : "";
   const cells = [
     store.models.find((one) => one.id === station.model)?.name ?? "not loaded",
-    score(station.threshold),
-    score(station.review_threshold),
+    threshold(station.threshold),
+    threshold(station.review_threshold),
     percent(station.false_alarms) + sure,
     station.images ?? "–",
     moment(station.created),

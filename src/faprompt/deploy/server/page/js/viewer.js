@@ -206,7 +206,10 @@ export class Viewer {
       button.setAttribute("aria-pressed", (item.label ?? "none") === value);
       button.disabled = item.status !== "done";
     }
-    parts.ends.forEach((node, i) => (node.textContent = item.colour_limits?.[i]?.toFixed(2) ?? ""));
+    parts.ends.forEach((node, i) => {
+      const limit = item.colour_limits?.[i];
+      node.textContent = limit === undefined ? "" : score(limit);
+    });
     parts.facts(facts(item));
   }
 
