@@ -98,6 +98,13 @@ def test_every_kind_has_a_painter_and_every_family_a_defect() -> None:
     assert all(defects_of(kind.family) for kind in SCENE_KINDS)
 
 
+def test_one_kind_of_a_split_can_be_asked_for_and_no_other() -> None:
+    rendered = Renderer("heldout", kind="coil").render(3, 4, SIZE)
+    assert {kind.name for kind in rendered.scenes} == {"coil"}
+    with pytest.raises(ConfigError, match="no kind 'threaded' of scenes in the split heldout; the"):
+        Renderer("heldout", kind="threaded")
+
+
 def test_kinds_that_need_photographs_are_left_out_without_them() -> None:
     assert not [k.name for k in Renderer("train").kinds if k.name.startswith("photo_")]
 

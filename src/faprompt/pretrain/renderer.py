@@ -104,14 +104,27 @@ class Renderer:
         split: Which scene kinds.
         photos: Photographs; without them the ``photo_`` kinds are left out.
         device: Where to draw. The same seed gives the same pictures on the same device.
+        kind: Only this kind of scene.
+
+    Raises:
+        ConfigError: ``kind`` does not belong to the split, or needs photographs.
     """
 
     def __init__(
-        self, split: Split, *, photos: PhotoBank | None = None, device: str | torch.device = "cpu"
+        self,
+        split: Split,
+        *,
+        photos: PhotoBank | None = None,
+        device: str | torch.device = "cpu",
+        kind: str | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.photos = photos.to(self.device) if photos is not None else None
-        self.kinds = scenes_of(split, photos=photos is not None)
+        known = scenes_of(split, photos=photos is not None)
+        self.kinds = tuple(k for k in known if kind in (None, k.name))
+        if not self.kinds:
+            names = ", ".join(k.name for k in known)
+            raise ConfigError(f"no kind {kind!r} of scenes in the split {split}; there are {names}")
 
     def render(self, seed: int, count: int, size: int, *, per_kind: int = 2) -> Rendered:
         """Draw ``count`` scenes and their twins.

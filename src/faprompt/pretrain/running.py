@@ -61,9 +61,7 @@ def pretrain(run: Pretraining, folder: Path, pace: Pace, *, resume: bool = False
                 },
             )
         if pace.score_steps and run.steps % pace.score_steps == 0:
-            score = score_heldout(
-                run.averaged(), run.tokenizer, photos=run.heldout_photos, scenes=96
-            )
+            score = score_heldout(run.averaged(), run.tokenizer, renderer=run.heldout, scenes=96)
             note(folder, {"step": run.steps, "event": "heldout", **asdict(score)})
         if time.monotonic() - saved > pace.save_minutes * 60:
             run.save(folder)

@@ -15,7 +15,6 @@ from faprompt.metrics.ranking import auroc
 from faprompt.pretrain import captions
 from faprompt.pretrain.batches import normalised
 from faprompt.pretrain.losses import abnormality_logits
-from faprompt.pretrain.photos import PhotoBank
 from faprompt.pretrain.renderer import Renderer
 
 HELDOUT_SEED = 900_000_000_000
@@ -40,7 +39,7 @@ def score_heldout(
     clip: Clip,
     tokenizer: Tokenizer,
     *,
-    photos: PhotoBank | None = None,
+    renderer: Renderer | None = None,
     scenes: int = 48,
     size: int | None = None,
     seed: int = 0,
@@ -50,13 +49,14 @@ def score_heldout(
     Args:
         clip: Backbone in evaluation mode.
         tokenizer: Its vocabulary.
-        photos: Photographs that training has not seen; without them drawn kinds alone.
+        renderer: Draws what is held out, with photographs that training has not seen; by default
+            drawn kinds alone.
         scenes: Scenes to render; each gives two images.
         size: Side in pixels, by default the backbone's.
         seed: Chooses other scenes.
     """
     device = clip.visual.proj.device
-    renderer = Renderer("heldout", photos=photos, device=device)
+    renderer = renderer or Renderer("heldout", device=device)
     tokens = tokenizer.encode(captions.METHOD_PAIR, clip.spec.context_length)
     text = clip.text(tokens.to(device))
     scores, labels, maps, masks = [], [], [], []

@@ -72,7 +72,8 @@ class Pretraining:
             # Its gradients for 197 and 257 tokens were not finite on an H200 (torch 2.11).
             torch.backends.cuda.enable_cudnn_sdp(False)
         photos = photos and photos.to(self.device)  # once: both parts share the pixels
-        self.heldout_photos = photos and photos.part(heldout=True)
+        kept = photos and photos.part(heldout=True)
+        self.heldout = Renderer("heldout", photos=kept, device=self.device)
         seen = photos and photos.part(heldout=False)
         renderer = Renderer("train", photos=seen, device=self.device)
         self.maker = BatchMaker(renderer, recipe, self.spec, self.tokenizer)
