@@ -25,7 +25,7 @@ def noise(size: tuple[int, int], seed: int = 0) -> Image.Image:
 def test_a_large_tiff_is_predicted_by_windows_with_its_values_as_tiff(tmp_path: Path) -> None:
     pixels = np.asarray(noise((300, 200)))
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", tile=(64, 64))
-    limit = ("--max-pixels", 50_000, "--regions", "--pixel-threshold", 0.01)
+    limit = ("--max-pixels", 50_000, "--regions", "--pixel-threshold", 1e-6)
     out = ("--out", tmp_path / "out")
     refused = run("predict", tmp_path / "a.tif", *limit, *out)
     assert refused.exit_code == 1

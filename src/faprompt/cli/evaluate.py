@@ -12,10 +12,14 @@ from faprompt.cli.app import app
 from faprompt.cli.printing import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from faprompt.data.samples import Dataset
     from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import Evaluation
+    from faprompt.detection.labelled import Evaluated
     from faprompt.detection.look import Look
+    from faprompt.runtime import Runtime
 
 Data = Annotated[str, typer.Option(help="Labelled data set: PATH or LAYOUT:PATH.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")]
@@ -90,10 +94,11 @@ def evaluate(
         )
         _finish(*figures, json_file, f"{data}, model {model}")
         return
-    dataset, detector, evaluation = _evaluate(data, named, reading, look, fpr_limit)
+    dataset, used, evaluation = _evaluate(data, named, reading, look, fpr_limit)
     about: dict[str, Any] = {}
     if json_file:
-        about = _about(detector, dataset, model, evaluation) | {"fpr_limit": fpr_limit}
+        about = {"model": {"name": model} | _about_model(used)}
+        about |= {"data": _about_data(dataset, evaluation), "fpr_limit": fpr_limit}
         about |= ({"reference": reference} if reference else {}) | look.settings()
     _finish(evaluation, about, json_file, f"{dataset.name} ({dataset.layout}), model {model}")
 
@@ -104,7 +109,7 @@ def _evaluate(
     reading: request.Reading,
     look: "Look",
     fpr_limit: float,
-) -> "tuple[Dataset, Detector, Evaluation]":
+) -> "tuple[Dataset, Detector | Runtime, Evaluation]":
     """Data, model, and the figures, made in this process."""
     from rich.console import Console
     from rich.progress import Progress
@@ -112,15 +117,12 @@ def _evaluate(
     from faprompt.data.datasets import load_dataset
 
     dataset = load_dataset(data)
-    from faprompt.detection.detector import Detector
     from faprompt.detection.evaluation import Settings
     from faprompt.detection.evaluation import evaluate as run
-    from faprompt.detection.references import by_class
 
-    detector = Detector.load(
+    used = options.load_model(
         named.name, weights=named.weights, device=named.device, precision=named.precision
     )
-    chosen = by_class(detector, dataset, named.reference) if named.reference else detector
     settings = Settings(
         fpr_limit=fpr_limit,
         batch_size=reading.batch_size,
@@ -129,8 +131,28 @@ def _evaluate(
     )
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
-        evaluation = run(chosen, dataset, settings, progress=lambda n: progress.advance(task, n))
-    return dataset, detector, evaluation
+        evaluation = run(
+            _evaluated(used, dataset, named.reference),
+            dataset,
+            settings,
+            progress=lambda n: progress.advance(task, n),
+        )
+    return dataset, used, evaluation
+
+
+def _evaluated(
+    used: "Detector | Runtime", dataset: "Dataset", reference: str | None
+) -> "Evaluated | Mapping[str, Evaluated]":
+    """The model as it is evaluated, with the good images of each class where there are some."""
+    from faprompt.detection.detector import Detector
+    from faprompt.detection.references import by_class
+
+    if isinstance(used, Detector):
+        return by_class(used, dataset, reference) if reference else used
+    from faprompt.deploy.scorer import RuntimeScorer
+
+    options.with_references(used, reference, None)  # refuses them
+    return RuntimeScorer(used)
 
 
 def _finish(
@@ -143,23 +165,35 @@ def _finish(
         raise typer.Exit(1)
 
 
-def _about(detector: Any, dataset: Any, model: str, evaluation: "Evaluation") -> dict[str, Any]:
+def _about_model(used: "Detector | Runtime") -> dict[str, Any]:
+    from faprompt.detection.detector import Detector
+
+    if isinstance(used, Detector):
+        return {
+            "sha256": used.checksum,
+            "backbone": used.header.backbone,
+            "backbone_checksum": used.backbone.checksum,
+            "input_size": used.input_size,
+            "precision": used.precision,
+            "device": str(used.device),
+        }
+    about = used.description
     return {
-        "model": {
-            "name": model,
-            "sha256": detector.checksum,
-            "backbone": detector.header.backbone,
-            "backbone_checksum": detector.backbone.checksum,
-            "input_size": detector.input_size,
-            "precision": detector.precision,
-            "device": str(detector.device),
-        },
-        "data": {
-            "name": dataset.name,
-            "layout": dataset.layout,
-            "root": str(dataset.root),
-            "sha256": dataset.content_hash() if not evaluation.unreadable else None,
-        },
+        "sha256": about.checkpoint_sha256,
+        "backbone": about.backbone,
+        "backbone_checksum": about.backbone_checksum,
+        "input_size": about.input_size,
+        "precision": about.precision,
+        "exported": about.form,
+    }
+
+
+def _about_data(dataset: "Dataset", evaluation: "Evaluation") -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "layout": dataset.layout,
+        "root": str(dataset.root),
+        "sha256": dataset.content_hash() if not evaluation.unreadable else None,
     }
 
 

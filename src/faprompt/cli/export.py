@@ -27,12 +27,13 @@ Station = Annotated[
     str | None,
     typer.Option(help="A file written by calibrate for this model; the runtime then decides."),
 ]
+Checkpoint = Annotated[str, typer.Option(help="tiny, or a checkpoint written by train.")]
 
 
 @app.command()
 def export(
     out: Out,
-    model: options.Model = "tiny",
+    model: Checkpoint = "tiny",
     form: Form = "onnx",
     precision: Precision = "fp32",
     calibrate: Calibrate = None,

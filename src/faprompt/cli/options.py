@@ -30,7 +30,10 @@ Station = Annotated[
     Path | None,
     typer.Option(help="Decide OK, UNSURE or NG: a file written by calibrate for this model."),
 ]
-Model = Annotated[str, typer.Option(help="tiny, or a checkpoint written by train.")]
+Model = Annotated[
+    str,
+    typer.Option(help="tiny, a checkpoint written by train, or the folder of an exported model."),
+]
 Reference = Annotated[
     str | None,
     typer.Option(help="Folder of a few good images to compare with (few-shot); else zero-shot."),
