@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from faprompt.pretrain.renderer import Renderer
 
@@ -31,6 +31,7 @@ QUALITY = 85
 
 def render(folder: Path) -> None:
     """Draw denim: good pieces first, then every kind of defect in turn."""
+    torch.set_num_threads(1)  # its steps are small: threads that share each only wait
     renderer = Renderer("example")
     for index in range(GOOD + DAMAGED):
         defect = DEFECTS[index % len(DEFECTS)]
@@ -53,6 +54,13 @@ def served(desk: Path) -> Iterator[str]:
             yield re.findall(r"http://\S+", process.stdout.readline())[0]
         finally:
             process.terminate()
+
+
+def middle(thing: Locator) -> tuple[float, float]:
+    """Where on the page its middle is, in pixels."""
+    box = thing.bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 class Walk:
@@ -83,11 +91,16 @@ class Walk:
         self.picture("grid")
 
     def one_image(self) -> None:
-        """The most suspicious image in the viewer, with the wipe."""
+        """The most suspicious image in the viewer, the wipe drawn to its first region."""
         page = self.page
         page.locator(".card[aria-posinset='1']").click()
         expect(page.locator(".readout")).to_contain_text("anomaly 0.")
         page.keyboard.press("w")
+        region, grip = page.locator(".outlines g").first, page.locator(".divider span")
+        grip.hover()
+        page.mouse.down()
+        page.mouse.move(*middle(region))
+        page.mouse.up()
         self.picture("viewer")
         page.keyboard.press("Escape")
 
