@@ -87,7 +87,7 @@ def page() -> Page:
         figures=Figures(
             caption="percent", columns=("AUROC", "AUPRO"), rows=(("fresh", (0.9314, None)),)
         ),
-        bars=(ColourBar(name="fresh", limits=(0.41, 0.63)),),
+        bars=(ColourBar(name="fresh", limits=(0.41, 0.99983)),),
         cards=(card(), card("b", 0.9, tag="hole", anomalous=True, pictures=(MISSING,))),
         reading=(("Score", "larger is worse"),),
         footer=("end",),
@@ -127,7 +127,8 @@ def test_every_picture_says_what_it_shows(page: Page) -> None:
 
 def test_figures_limits_and_texts_are_shown(page: Page) -> None:
     text = Reader(render_page(page)).text
-    for shown in ("Nuts & bolts", "two", "93.1", "-", "clear up to 0.41", "full from 0.63", "end"):
+    limits = "clear up to 0.410", "full from 0.99983"
+    for shown in ("Nuts & bolts", "two", "93.1", "-", *limits, "end"):
         assert shown in text
     assert "1 good, 1 with a defect" in text
 

@@ -181,8 +181,8 @@ def write_scores(path: Path, dataset: Dataset, fresh: Scored, shipped: Scored) -
             sample.class_name,
             sample.label,
             sample.anomaly_type,
-            round(new.image_score, 6),
-            round(old.image_score, 6),
+            new.image_score,
+            old.image_score,
         )
         for sample, new, old in zip(
             dataset.samples, fresh.predictions, shipped.predictions, strict=True

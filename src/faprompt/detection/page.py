@@ -158,8 +158,8 @@ def _bars(bars: Sequence[ColourBar]) -> str:
     shown = "".join(
         f'<div class="bar"><b>{escape(bar.name)}</b><div class="scale" role="img" '
         f'aria-label="colour scale from clear over amber to dark red"></div><div class="ends">'
-        f"<span>clear up to {bar.limits[0]:.2f}</span><span>full from {bar.limits[1]:.2f}</span>"
-        "</div></div>"
+        f"<span>clear up to {score_text(bar.limits[0])}</span>"
+        f"<span>full from {score_text(bar.limits[1])}</span></div></div>"
         for bar in bars
     )
     return (
