@@ -163,8 +163,8 @@ def test_bars_and_marks_of_crowded_scores_stay_apart() -> None:
     for pattern in (r'<i style="left:([\d.]+)%"', r'<span style="width:([\d.]+)%"'):
         low, high = sorted(float(x) for x in re.findall(pattern, text))
         assert high - low > 50
-    assert ">0.99910</dd>" in text
-    assert ">0.999910</dd>" in text
+    assert ">0.99910</b></dd>" in text
+    assert ">0.999910</b></dd>" in text
 
 
 def test_images_without_truth_are_counted_and_not_judged() -> None:

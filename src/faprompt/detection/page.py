@@ -222,7 +222,7 @@ def card_html(card: Card, axis: ScoreAxis) -> str:
     scores = "".join(
         f'<div><dt>{escape(name)}</dt><dd><span class="track" aria-hidden="true">'
         f'<span style="width:{100 * axis.place(score):.1f}%"></span></span>'
-        f"{score_text(score)}</dd></div>"
+        f"<b>{score_text(score)}</b></dd></div>"
         for name, score in card.scores
     )
     return (

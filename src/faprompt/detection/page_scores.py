@@ -7,8 +7,8 @@ from faprompt.detection.score_axis import ScoreAxis, score_text, tick_text
 
 LANES = ((False, "good"), (True, "with defect"))
 NOTE = (
-    "Each mark is an image. The axis is even in log-odds: 0.99 to 0.999 has as much room as "
-    "0.9 to 0.99."
+    "Each mark is an image. The axis, like the bars beside scores, is even in log-odds: 0.99 to "
+    "0.999 has as much room as 0.9 to 0.99."
 )
 
 

@@ -70,7 +70,7 @@ td { font-size: 1.4rem; font-weight: 600; letter-spacing: -.01em; }
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 33rem), 1fr)); }
 .few { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
 .few .pictures { grid-template-columns: repeat(2, 1fr); }
-.few .scores { grid-template-columns: 1fr; }
+.few .scores { grid-template-columns: fit-content(50%) 1fr; }
 .few header { flex-direction: column-reverse; gap: .3rem; }
 .few img { aspect-ratio: 1; object-fit: contain; background: var(--track); }
 .card { padding: .9rem; display: grid; gap: .75rem; align-content: start; }
@@ -88,10 +88,12 @@ figure .none { aspect-ratio: 1; border: 1px dashed var(--line); border-radius: .
   display: grid; place-items: center; text-align: center; padding: .3rem; color: var(--soft);
   font-size: .82rem; line-height: 1.3; }
 figcaption { font-size: .78rem; line-height: 1.3; color: var(--soft); margin-top: .3rem; }
-.scores { display: grid; grid-template-columns: 1fr 1fr; gap: .3rem 1.25rem; margin: 0; }
-.scores div, .scores dd { display: flex; gap: .6rem; align-items: center; }
-.scores dt { font-size: .82rem; color: var(--soft); }
-.scores dd { margin: 0; flex: 1; font-weight: 600; font-variant-numeric: tabular-nums; }
+.scores { display: grid; grid-template-columns: fit-content(25%) 1fr fit-content(25%) 1fr;
+  gap: .3rem .6rem; align-items: center; margin: 0; }
+.scores div { display: contents; } /* names in columns, so that all bars are equally long */
+.scores dt { font-size: .82rem; color: var(--soft); min-width: 0; overflow-wrap: anywhere; }
+.scores dd { display: flex; gap: .6rem; align-items: center; margin: 0; }
+.scores b { font-weight: 600; font-variant-numeric: tabular-nums; min-width: 5.3rem; }
 .scores .track { flex: 1; height: .4rem; border-radius: .2rem; background: var(--track);
   overflow: hidden; }
 .scores .track span { display: block; height: 100%; background: var(--accent); }
@@ -104,6 +106,8 @@ footer.wrap { border-top: 1px solid var(--line); margin-top: 3rem;
 footer p { overflow-wrap: anywhere; }
 @media (max-width: 34rem) {
   .pictures { grid-template-columns: repeat(2, 1fr); }
+  .scores { grid-template-columns: fit-content(50%) 1fr; }
+  .strip { grid-template-columns: 4.6rem 1fr; font-size: .76rem; gap: .1rem .4rem; }
   .wrap { padding: 0 1rem; }
   header.wrap { padding-top: 1.75rem; }
   td { font-size: 1.2rem; }
