@@ -187,7 +187,8 @@ def _report(folder: "DemoFolder", fresh: "Scored", shipped: "Scored", *, seconds
         values = (mean[metric] for metric in SHOWN_METRICS)
         table.add_row(name, *("-" if v is None else f"{100 * v:.1f}" for v in values))
     console = Console()
-    console.print(f"\n{images} images of kinds never seen ({kinds}); mean over the kinds, percent:")
+    heading = f"\n{images} images of kinds never seen ({kinds}); mean over the kinds, percent:"
+    console.print(heading, soft_wrap=True)
     console.print(table)
     console.print(f"\ndone in {seconds:.0f} s; look at")
     for what, path in (
