@@ -123,6 +123,17 @@ def test_nothing_is_wider_than_a_phone(
     assert not page.evaluate(script("too_small"))
 
 
+@pytest.mark.parametrize(("options", "first"), [({}, ".key-lists"), (SMALL, ".notes")])
+def test_help_begins_with_keys_only_where_there_are_some(
+    open_page: Opener, options: dict[str, Any], first: str
+) -> None:
+    page = open_page(**options)
+    help_(page)
+    top = "(part) => part.getBoundingClientRect().top"
+    parts = ".key-lists", ".notes"
+    assert first == min(parts, key=lambda name: page.locator(f"#help {name}").evaluate(top))
+
+
 def test_images_are_in_sight_on_a_phone(open_page: Opener, batch: str) -> None:
     """What they are decided by folds away, and opens at a touch."""
     page = open_page(f"#/batch/{batch}", **PHONE)
