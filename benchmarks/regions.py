@@ -33,6 +33,8 @@ LARGE = (20_000, 15_000)
 BLOBS = 5
 """Along each side of the large map."""
 NOISE = (500, 512)
+HARDLY = 0.11
+"""A leading share below this is hardly a preference: each of ten prompts would have 0.1."""
 EXAMPLES = Path(str(files("faprompt").joinpath("assets", "examples")))
 HOLED = "denim/test/hole/009.jpg"
 IGNORED = "0,0 1300,0 1300,3000 0,3000"
@@ -82,6 +84,7 @@ def shares(detector: Detector, settings: RegionSettings) -> Row:
         "regions": len(leading),
         "shares": f"{min(every):.3f} to {max(every):.3f}",
         "of the leading one": f"{min(first):.3f} to {max(first):.3f}",
+        f"led by less than {HARDLY}": f"{sum(share < HARDLY for share in first)} of {len(first)}",
         "leads most": f"{prompt}: {count} in {', '.join(sorted(products[prompt]))}",
     }
 
