@@ -13,7 +13,7 @@ from PIL import Image
 from faprompt.detection.areas import Areas, counting_patches
 from faprompt.detection.detector import Detector
 from faprompt.detection.look import Look
-from faprompt.detection.polygons import fill
+from faprompt.detection.polygons import fill, looks_like_polygon
 from faprompt.detection.regions import find_regions
 from faprompt.errors import ConfigError, DataError, FAPromptError
 
@@ -65,6 +65,13 @@ def test_the_outline_of_a_region_given_as_area_is_the_region(
         ys, xs = np.nonzero(found)
         size = (xs.max() - xs.min() + 1, ys.max() - ys.min() + 1)
         assert region.box == (xs.min(), ys.min(), *size)
+
+
+def test_a_long_row_of_digits_is_read_in_one_way() -> None:
+    """With several ways to read each number, this would not end in a lifetime."""
+    digits = "1" * 200
+    assert looks_like_polygon(" ".join([f"{digits},{digits}"] * 3))
+    assert not looks_like_polygon(" ".join([f"{digits},{digits}"] * 6) + " x")
 
 
 def test_a_slanted_polygon_takes_the_pixels_whose_centre_it_holds() -> None:

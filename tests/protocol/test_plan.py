@@ -63,6 +63,11 @@ def test_variables_that_are_not_set_are_named(monkeypatch: pytest.MonkeyPatch) -
         ("{name: Third, data: c}", "{name: second, data: c}", "two sets have the same name"),
         ("{name: Third, data: c}", "7", r"targets\[1\]: must be a mapping"),
         ("    targets:", "   targets:", "p.yaml: not YAML"),
+        (
+            "backbone: tiny",
+            f"blur_sigma: 1{'0' * 400}\nbackbone: tiny",
+            "blur_sigma: must be a number",
+        ),
     ],
 )
 def test_errors_name_file_and_key(old: str, new: str, message: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faprompt.config import short
 from faprompt.errors import ConfigError, DataError
 from faprompt.files import parse_json
 
@@ -15,7 +16,7 @@ Polygon = tuple[tuple[float, float], ...]
 
 The last corner joins the first, which may be repeated."""
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"  # one way to read each: others are tried for ages
 _TEXT = re.compile(rf"\s*{_NUMBER}\s*,\s*{_NUMBER}(?:[\s;]+{_NUMBER}\s*,\s*{_NUMBER})*\s*")
 FORMS = 'needed is [[x, y], ...], a list of such lists, or {"polygons": [...]}'
 
@@ -37,7 +38,9 @@ def parse_polygon(text: str) -> Polygon:
         ConfigError: fewer than three corners, or no area.
     """
     numbers = [float(number) for number in re.findall(_NUMBER, text)]
-    return _checked(list(zip(numbers[::2], numbers[1::2], strict=True)), where=f"polygon {text!r}")
+    return _checked(
+        list(zip(numbers[::2], numbers[1::2], strict=True)), where=f"polygon {short(text)}"
+    )
 
 
 def read_polygons(path: Path) -> list[Polygon]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import util
@@ -15,6 +16,7 @@ from faprompt.files import expanded
 from faprompt.protocol.published import SOURCES
 
 SHIPPED = ("paper.yaml", "small.yaml", "tiny.yaml")
+LARGEST = sys.float_info.max
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}")
 _GIVEN = ("seed", "input_size", "blur_sigma")
 """Training settings that a plan says elsewhere."""
@@ -185,6 +187,8 @@ def _typed(value: Any, kind: type, where: str) -> Any:
     kinds = (int, float) if kind is float else (kind,)
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise ConfigError(f"{where}: must be {_WORDS[kind]}, got {short(value)}")
+    if isinstance(value, int | float) and kind is float and abs(value) > LARGEST:
+        raise ConfigError(f"{where}: must be a number up to {LARGEST:.3g}, got {short(value)}")
     return value
 
 
