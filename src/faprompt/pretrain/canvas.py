@@ -187,12 +187,18 @@ def mix(low: Tensor, high: Tensor, share: Tensor) -> Tensor:
     return low + (high - low) * share
 
 
-def relief(height: Tensor, angle: Tensor) -> Tensor:
-    """Light on a height field from a direction: about -1 (away) to 1 (towards), (N, 1, S, S)."""
+def slopes(height: Tensor) -> tuple[Tensor, Tensor]:
+    """Rise to the right and downwards of a height in coordinates, (N, 1, S, S); 0 at the border."""
     dx = torch.zeros_like(height)
     dy = torch.zeros_like(height)
     dx[..., 1:-1] = (height[..., 2:] - height[..., :-2]) * (height.shape[-1] / 4)
     dy[..., 1:-1, :] = (height[..., 2:, :] - height[..., :-2, :]) * (height.shape[-1] / 4)
+    return dx, dy
+
+
+def relief(height: Tensor, angle: Tensor) -> Tensor:
+    """Light on a height field from a direction: about -1 (away) to 1 (towards), (N, 1, S, S)."""
+    dx, dy = slopes(height)
     return -(dx * angle.cos() + dy * angle.sin()).clamp(-3, 3) / 3
 
 

@@ -8,7 +8,7 @@ Shapes: N pictures, S side.
 import torch
 from torch import Tensor
 
-from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
+from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, slopes
 
 STEEPEST = 4.0
 """Slopes beyond it look away from every lamp."""
@@ -124,7 +124,7 @@ def _lit(canvas: Canvas, height: Tensor, finish: Tensor) -> Tensor:
         height: In coordinates.
         finish: Direction in which it was ground or polished, radians, (N, 1, 1, 1) or per pixel.
     """
-    sx, sy = _slopes(height)
+    sx, sy = _mirroring(height)
     # Grinding scatters light across its direction alone: highlights are drawn out that way.
     level = finish if finish.shape[-1] == 1 else canvas.angle()
     marks = canvas.fractal(0.1, 0.8, stretch=canvas.log_uniform(4, 40), angle=level)
@@ -146,12 +146,9 @@ def _lit(canvas: Canvas, height: Tensor, finish: Tensor) -> Tensor:
     return (canvas.colour(0.2, 0.75, 1.0) * sheen * (1 + stain)).clamp(0, 1)
 
 
-def _slopes(height: Tensor) -> tuple[Tensor, Tensor]:
-    """Rise to the right and downwards, (N, 1, S, S) each, from height in coordinates."""
-    half = height.shape[-1] / 4
-    dx, dy = torch.zeros_like(height), torch.zeros_like(height)
-    dx[..., 1:-1] = (height[..., 2:] - height[..., :-2]) * half
-    dy[..., 1:-1, :] = (height[..., 2:, :] - height[..., :-2, :]) * half
+def _mirroring(height: Tensor) -> tuple[Tensor, Tensor]:
+    """Slopes (N, 1, S, S) with those beside the border on it, too, none beyond the steepest."""
+    dx, dy = slopes(height)
     dx[..., 0], dx[..., -1] = dx[..., 1], dx[..., -2]
     dy[..., 0, :], dy[..., -1, :] = dy[..., 1, :], dy[..., -2, :]
     return dx.clamp(-STEEPEST, STEEPEST), dy.clamp(-STEEPEST, STEEPEST)
