@@ -38,9 +38,10 @@ def main() -> None:
     for path in asked.weights:
         clip = Clip(spec)
         clip.load_state_dict(build_state(path, spec))
+        clip.frozen()
         for kind, scenes in [(None, asked.scenes), *((name, asked.scenes // 4) for name in kinds)]:
             score = score_heldout(
-                clip.frozen(),
+                clip,
                 tokenizer,
                 renderer=Renderer("heldout", photos=photos, kind=kind),
                 scenes=scenes,

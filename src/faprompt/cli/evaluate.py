@@ -168,23 +168,14 @@ def _finish(
 def _about_model(used: "Detector | Runtime") -> dict[str, Any]:
     from faprompt.detection.detector import Detector
 
+    known = used.identity
+    about = {"sha256": known.pop("model_sha256"), **known}
     if isinstance(used, Detector):
-        return {
-            "sha256": used.checksum,
-            "backbone": used.header.backbone,
-            "backbone_checksum": used.backbone.checksum,
-            "input_size": used.input_size,
-            "precision": used.precision,
-            "device": str(used.device),
-        }
-    about = used.description
-    return {
-        "sha256": about.checkpoint_sha256,
-        "backbone": about.backbone,
-        "backbone_checksum": about.backbone_checksum,
-        "input_size": about.input_size,
-        "precision": about.precision,
-        "exported": about.form,
+        checksum = used.backbone.checksum
+        return about | {"backbone_checksum": checksum, "device": str(used.device)}
+    return about | {
+        "backbone_checksum": used.description.backbone_checksum,
+        "exported": used.description.form,
     }
 
 
