@@ -20,13 +20,15 @@ from faprompt.method.losses import (
     orthogonality_loss,
     prior_loss,
 )
+from faprompt.method.scoring import upsample
 
 
 def random_maps(seed: int, size: int = 4) -> tuple[Tensor, Tensor]:
+    """S_a and masks, (2, size, size) each."""
     generator = torch.Generator().manual_seed(seed)
     abnormal = torch.rand(2, size, size, generator=generator)
     masks = (torch.rand(2, size, size, generator=generator) > 0.5).float()
-    return torch.stack([1 - abnormal, abnormal], dim=1), masks
+    return abnormal, masks
 
 
 def test_focal_loss_equals_a_loop() -> None:
@@ -38,32 +40,48 @@ def test_focal_loss_equals_a_loop() -> None:
                 label = int(masks[b, y, x])
                 targets = [1e-5, 1e-5]
                 targets[label] = 1 - 1e-5
-                pt = sum(t * float(maps[b, c, y, x]) for c, t in enumerate(targets)) + 1e-5
+                s_a = float(maps[b, y, x])
+                pt = targets[0] * (1 - s_a) + targets[1] * s_a + 1e-5
                 total += -((1 - pt) ** 2) * math.log(pt)
     assert_close(focal_loss(maps, masks, gamma=2, smoothing=1e-5), torch.tensor(total / 32))
 
 
 def test_dice_losses_are_0_on_perfect_maps_and_equal_sums_over_classes_and_images() -> None:
     maps, masks = random_maps(1)
-    assert_close(dice_losses(masks, masks, smoothing=1.0), torch.zeros(()))
+    assert_close(dice_losses(masks.flatten(1), masks, smoothing=1.0), torch.zeros(()))
     expected = 0.0
     for image, mask in zip(maps, masks, strict=True):
-        for p, g in ((image[0], 1 - mask), (image[1], mask)):
+        for p, g in ((1 - image, 1 - mask), (image, mask)):
             expected += (1 - float((2 * (p * g).sum() + 1) / (p.sum() + g.sum() + 1))) / len(maps)
-    assert_close(dice_losses(maps[:, 1], masks, smoothing=1.0), torch.tensor(expected))
+    assert_close(dice_losses(maps.flatten(1), masks, smoothing=1.0), torch.tensor(expected))
+
+
+def test_dice_losses_of_patches_are_those_of_the_upsampled_map() -> None:
+    patches = random_maps(2)[0].flatten(1)
+    masks = random_maps(3, size=14)[1]
+    wide = upsample(patches, 14).flatten(1)
+    assert_close(
+        dice_losses(patches, masks, smoothing=1.0), dice_losses(wide, masks, smoothing=1.0)
+    )
 
 
 @pytest.mark.parametrize("full", [0.0, 1.0])
 def test_dice_losses_of_large_maps_keep_their_digits(full: float) -> None:
     """Everything or nothing is defective: one class has no pixels among 268 thousand."""
     masks = torch.full((1, 518, 518), full)
-    assert_close(dice_losses(masks, masks, smoothing=1.0), torch.zeros(()), rtol=0, atol=1e-6)
+    found = dice_losses(torch.full((1, 37 * 37), full), masks, smoothing=1.0)
+    assert_close(found, torch.zeros(()), rtol=0, atol=1e-6)
 
 
-def test_one_channel_says_as_much_as_two() -> None:
-    maps, masks = random_maps(2)
-    both, one = (local_loss(m, masks, LossConfig()) for m in (maps, maps[:, 1:]))
-    assert_close(both, one)
+@pytest.mark.parametrize("gamma", [1.0, 1.5, 2.0])
+def test_local_loss_is_finite_where_probabilities_are_certain(gamma: float) -> None:
+    """Rounding may carry an upsampled 1 past 1, and no error at all has no slope in every power."""
+    masks = random_maps(4, size=518)[1]
+    for values in (torch.zeros(2, 37 * 37), torch.ones(2, 37 * 37)):
+        loss = local_loss(values.requires_grad_(), masks, LossConfig(focal_gamma=gamma))
+        loss.backward()
+        assert loss.isfinite()
+        assert values.grad is not None and values.grad.isfinite().all()
 
 
 def test_focal_on_sigmoid_never_reaches_zero_for_normal_images() -> None:

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from faprompt.errors import ConfigError
 from faprompt.method.prior import gather_patches, most_abnormal_patches
-from faprompt.method.scoring import anomaly_map, blur_matrix, image_score, upsample
+from faprompt.method.scoring import anomaly_map, blur_matrix, gathered, image_score, upsample
 
 
 @pytest.mark.parametrize(("size", "sigma"), [(98, 10.0), (30, 10.0), (5, 4.0), (64, 0.4)])
@@ -33,8 +33,28 @@ def test_map_is_mean_then_upsample_then_blur() -> None:
 
 
 def test_upsample_keeps_raster_order() -> None:
-    patches = torch.tensor([[[0.0], [1.0], [2.0], [3.0]]])
-    assert_close(upsample(patches, 2)[0, 0], torch.tensor([[0.0, 1.0], [2.0, 3.0]]))
+    patches = torch.tensor([[0.0, 1.0, 2.0, 3.0]])
+    assert_close(upsample(patches, 2)[0], torch.tensor([[0.0, 1.0], [2.0, 3.0]]))
+
+
+def test_upsample_is_torch_s_resize_and_gathering_its_transpose() -> None:
+    generator = torch.Generator().manual_seed(0)
+    patches = torch.rand(2, 49, generator=generator, requires_grad=True)
+    weights = torch.rand(2, 98, 98, generator=generator)
+    plane = patches.unflatten(1, (7, 7))[:, None]
+    wide = interpolate(plane, size=(98, 98), mode="bilinear", align_corners=False)[:, 0]
+    assert_close(upsample(patches, 98), wide)
+    (gradient,) = torch.autograd.grad(wide, patches, weights)
+    assert_close(gathered(weights, 7), gradient)
+
+
+def test_what_inference_resized_can_be_trained_with() -> None:
+    """The matrices are kept between calls, and those made in inference mode have no gradients."""
+    patches = torch.rand(1, 9, requires_grad=True)
+    with torch.inference_mode():
+        anomaly_map(patches, patches, size=13, blur_sigma=0.0)
+    upsample(patches, 13).sum().backward()
+    assert patches.grad is not None
 
 
 @settings(max_examples=30)

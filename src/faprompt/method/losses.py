@@ -11,6 +11,7 @@ from torch.linalg import vecdot
 from torch.nn.functional import binary_cross_entropy, cross_entropy, normalize
 
 from faprompt.config import FocalOn, LossConfig
+from faprompt.method import scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,48 +40,61 @@ class Targets:
     because it decides what is computed, which must not wait for a GPU."""
 
 
-def local_loss(maps: Tensor, masks: Tensor, config: LossConfig) -> Tensor:
-    """Focal loss plus dice loss of both classes.
+def local_loss(patches: Tensor, masks: Tensor, config: LossConfig) -> Tensor:
+    """Focal loss plus dice loss of both classes, of patch values that are upsampled to the masks.
 
-    Both classes' probabilities add up to 1, so that one of them says it all: reading it alone
-    halves the full-size arithmetic.
+    Both classes' probabilities add up to 1, so that one of them says it all.
 
     Args:
-        maps: Probabilities whose last channel is S_a, (B, 1, H, W) or [S_n, S_a] (B, 2, H, W).
-        masks: (B, H, W), 1 where defective.
+        patches: S_a, (B, G * G), in [0, 1].
+        masks: (B, S, S), 1 where defective.
         config: Constants.
     """
-    return focal_loss(
-        maps, masks, gamma=config.focal_gamma, smoothing=config.focal_smoothing
-    ) + dice_losses(maps[:, -1], masks, smoothing=config.dice_smoothing)
+    maps = scoring.upsample(patches, masks.shape[-1])  # (B, S, S)
+    focal = focal_loss(maps, masks, gamma=config.focal_gamma, smoothing=config.focal_smoothing)
+    return focal + dice_losses(patches, masks, smoothing=config.dice_smoothing)
 
 
 def focal_loss(maps: Tensor, masks: Tensor, *, gamma: float, smoothing: float) -> Tensor:
     """Mean over pixels of -(1 - pt)^gamma log(pt), with smoothed one-hot targets.
 
     pt = sum over classes of target * probability, plus the smoothing. 0 at perfect
-    probabilities up to the smoothing. Focal loss: arXiv:1708.02002. ``maps`` and ``masks`` as in
-    :func:`local_loss`.
+    probabilities up to the smoothing. Focal loss: arXiv:1708.02002.
+
+    Args:
+        maps: S_a, (B, H, W); S_n is 1 - S_a.
+        masks: (B, H, W), 1 where defective, 0 elsewhere.
+        gamma: Exponent.
+        smoothing: Of the targets.
     """
-    right = torch.lerp(1 - masks, masks, maps[:, -1])  # probability of the true class, (B, H, W)
-    pt = right * (1 - 2 * smoothing) + 2 * smoothing  # clamping a one-hot target is this
-    return (-((1 - pt) ** gamma) * pt.log()).mean()
+    # A one-hot target clamped to [s, 1 - s]: 1 - pt is (1 - 2 s) times what S_a is away from it.
+    wrong = (1 - 2 * smoothing) * (masks - maps).abs()  # (B, H, W)
+    return -(wrong**gamma * torch.log1p(-wrong)).mean()
 
 
-def dice_losses(abnormality: Tensor, masks: Tensor, *, smoothing: float) -> Tensor:
+def dice_losses(patches: Tensor, masks: Tensor, *, smoothing: float) -> Tensor:
     """Dice losses of S_a against the masks and of S_n = 1 - S_a against the rest, added.
 
-    A dice loss is 1 - mean over images of (2 |P G| + s) / (|P| + |G| + s), in [0, 1]. Three sums
-    over the pixels suffice for both. ``abnormality`` and ``masks``: (B, H, W).
+    A dice loss is 1 - mean over images of (2 |P G| + s) / (|P| + |G| + s), in [0, 1], with sums
+    over the pixels of the upsampled map P. Three of them suffice for both, and upsampling is
+    linear: <R S R^T, G> = <S, R^T G R>, so that no full-size map is needed.
+
+    Args:
+        patches: S_a, (B, G * G), in [0, 1].
+        masks: (B, S, S), 1 where defective.
+        smoothing: s.
     """
-    p, g = abnormality.flatten(1), masks.flatten(1)
-    both, found, true = vecdot(p, g).double(), p.sum(dim=1).double(), g.sum(dim=1).double()
-    pixels = p.shape[1]
+    pixels = masks[0].numel()
+    grid = round(patches.shape[1] ** 0.5)
+    near = scoring.gathered(masks, grid)  # (B, G * G)
+    everywhere = scoring.gathered(torch.ones_like(masks[:1]), grid)
+    both, found = (vecdot(patches.double(), weights.double()) for weights in (near, everywhere))
+    true = masks.flatten(1).sum(dim=1).double()
     neither = pixels - found - true + both
     abnormal = (2 * both + smoothing) / (found + true + smoothing)
     normal = (2 * neither + smoothing) / (2 * pixels - found - true + smoothing)
     total: Tensor = 2 - abnormal.mean() - normal.mean()
-    return total.to(abnormality.dtype)
+    return total.to(patches.dtype)
 
 
 def image_focal_loss(scores: Tensor, labels: Tensor, *, gamma: float, on: FocalOn) -> Tensor:
@@ -137,11 +151,11 @@ def image_ce_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy(logits, labels.long())
 
 
-def known_only(maps: Tensor, targets: Targets) -> tuple[Tensor, Tensor] | None:
-    """Maps (B', C, H, W) and masks of the images whose mask is known; None when there is none."""
+def known_only(patches: Tensor, targets: Targets) -> tuple[Tensor, Tensor] | None:
+    """Patches (B', L) and masks of the images whose mask is known; None when there is none."""
     if not bool(targets.known.any()):
         return None
     if bool(targets.known.all()):
-        return maps, targets.masks
+        return patches, targets.masks
     rows = torch.nonzero(targets.known)[:, 0]
-    return maps[rows], targets.masks[rows]
+    return patches[rows], targets.masks[rows]

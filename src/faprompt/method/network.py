@@ -124,17 +124,19 @@ class FAPrompt(nn.Module):
         text = self.static_text() if text is None else text
         tau = self.config.temperature
         image = normalize(image_features.float(), dim=-1)  # (B, D)
-        patches = normalize(patch_features.float(), dim=-1)  # (B, L, D)
+        patches = patch_features.float()  # (B, L, D)
+        # Their norms divide the few logits instead of the many features.
+        scale = tau * scoring.norms(patches)  # (B, L, 1)
 
         static = prototypes(text.normal, text.abnormal[None])  # (1, 2, D)
-        first = scoring.class_logits(patches, static, tau).softmax(dim=-1)  # (B, L, 2)
+        first = scoring.class_logits(patches, static, scale).softmax(dim=-1)  # (B, L, 2)
         top, prior = self._prior(patches, first[..., 1], keep)  # (B, M), (B, W)
         adapted, second = static.expand(len(image), -1, -1), first  # all there is without prior
         abnormal = text.abnormal[None]  # (1, K, D)
         if self.learner.prior is not None:
             abnormal = self.adapted_text(prior, text.beginning)  # (B, K, D)
             adapted = prototypes(text.normal, abnormal)  # (B, 2, D)
-            second = scoring.class_logits(patches, adapted, tau).softmax(dim=-1)  # (B, L, 2)
+            second = scoring.class_logits(patches, adapted, scale).softmax(dim=-1)  # (B, L, 2)
         logits = scoring.class_logits(image[:, None], adapted, tau)[:, 0]  # (B, 2)
         candidates = (scoring.counting(scored[..., 1], keep) for scored in (first, second))
         score = scoring.image_score(logits.softmax(dim=-1)[:, 1], *candidates)
@@ -148,7 +150,7 @@ class FAPrompt(nn.Module):
             prototypes=adapted,
             text=text,
             keep=keep,
-            responses=prompt_responses(patches, abnormal, tau) if responses else None,
+            responses=prompt_responses(patches, abnormal, scale) if responses else None,
         )
 
     def _prior(
@@ -167,7 +169,7 @@ class FAPrompt(nn.Module):
             top = chosen_among(abnormality, keep, count, "top")
             fed = top if gather == "top" else chosen_among(abnormality, keep, count, gather)
             chosen = gather_patches(patches, fed, "top")
-        return top, self.learner.prior(chosen)
+        return top, self.learner.prior(normalize(chosen, dim=-1))
 
     def static_text(self) -> StaticText:
         """Encode the normality prompt and the K abnormality prompts without prior, at once."""
@@ -221,8 +223,7 @@ class FAPrompt(nn.Module):
         )
         total = scores.image_score.new_zeros(())
         for patches, weight in rounds:
-            maps = scoring.upsample(patches[..., 1:], targets.masks.shape[-1])  # (B, 1, S, S)
-            if (known := losses.known_only(maps, targets)) is not None:
+            if (known := losses.known_only(patches[..., 1], targets)) is not None:
                 total = total + weight * losses.local_loss(*known, config)
         return total
 
@@ -230,15 +231,15 @@ class FAPrompt(nn.Module):
         return self.text_encoder.encode(endings, end, prefix=beginning).float()
 
 
-def prompt_responses(patches: Tensor, abnormal: Tensor, temperature: float) -> Tensor:
+def prompt_responses(patches: Tensor, abnormal: Tensor, scale: Tensor) -> Tensor:
     """Share of each abnormality prompt in a patch's response, (B, L, K); they add up to 1.
 
     Args:
-        patches: L2-normalised, (B, L, D).
+        patches: Any norm, (B, L, D).
         abnormal: Features of the abnormality prompts, any norm, (B, K, D) or (1, K, D).
-        temperature: tau.
+        scale: tau times the patches' norms, (B, L, 1).
     """
-    return scoring.class_logits(patches, normalize(abnormal, dim=-1), temperature).softmax(dim=-1)
+    return scoring.class_logits(patches, normalize(abnormal, dim=-1), scale).softmax(dim=-1)
 
 
 def prototypes(normal: Tensor, abnormal: Tensor) -> Tensor:

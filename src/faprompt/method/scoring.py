@@ -7,24 +7,30 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 from torch.nn.functional import interpolate
 
 SMALLEST_SHARE = 1e-6
 """Of the blur's weight: below it there is nothing to take the mean of."""
 
 
-def class_logits(features: Tensor, prototypes: Tensor, temperature: float) -> Tensor:
+def norms(features: Tensor) -> Tensor:
+    """L2 norms of features (B, L, D), as (B, L, 1); at least 1e-12, as in ``normalize``."""
+    return vector_norm(features, dim=-1, keepdim=True).clamp_min(1e-12)
+
+
+def class_logits(features: Tensor, prototypes: Tensor, scale: Tensor | float) -> Tensor:
     """Cosine similarity to the normal and abnormal prototype, divided by the temperature.
 
     Args:
-        features: L2-normalised, (B, L, D).
+        features: (B, L, D).
         prototypes: L2-normalised [F_n, F_a], (B, 2, D) or (1, 2, D).
-        temperature: tau.
+        scale: tau times the features' norms, (B, L, 1); tau for those of norm 1.
 
     Returns:
         (B, L, 2).
     """
-    return features @ prototypes.transpose(1, 2) / temperature
+    return features @ prototypes.transpose(1, 2) / scale
 
 
 def counting(values: Tensor, keep: Tensor | None) -> Tensor:
@@ -50,10 +56,20 @@ def image_score(image_probability: Tensor, first: Tensor, second: Tensor) -> Ten
 
 
 def upsample(patches: Tensor, size: int) -> Tensor:
-    """Bilinearly resize patch values (B, G * G, C) to maps (B, C, S, S)."""
+    """Bilinearly resize patch values (B, G * G) to maps (B, S, S): R P R^T, R (S, G).
+
+    Two small products, whose gradient is two more: torch's resize takes several times as long.
+    """
     grid = round(patches.shape[1] ** 0.5)
-    plane = patches.transpose(1, 2).unflatten(2, (grid, grid))  # (B, C, G, G)
-    return interpolate(plane, size=(size, size), mode="bilinear", align_corners=False)
+    rows = resize_and_blur_matrix(grid, size, 0.0, device=patches.device)
+    maps: Tensor = rows @ patches.unflatten(1, (grid, grid)) @ rows.T
+    return maps
+
+
+def gathered(maps: Tensor, grid: int) -> Tensor:
+    """The transpose of :func:`upsample`: maps (B, S, S) to R^T M R, (B, G * G)."""
+    rows = resize_and_blur_matrix(grid, maps.shape[-1], 0.0, device=maps.device)
+    return (rows.T @ maps @ rows).flatten(1)
 
 
 def anomaly_map(
@@ -90,6 +106,7 @@ def _among(keep: Tensor, plane: Tensor, rows: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)  # kept from inference, it must serve training, too
 def resize_and_blur_matrix(
     grid: int, size: int, blur_sigma: float, *, device: torch.device | str = "cpu"
 ) -> Tensor:

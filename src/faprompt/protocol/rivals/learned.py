@@ -110,7 +110,6 @@ class LearnedPair(nn.Module):
     def _local(scores: PairScores, targets: Targets, config: LossConfig) -> Tensor:
         total = scores.image_logits.new_zeros(())
         for patches in scores.patches.unbind(dim=1):  # (B, L, 2) of one block
-            maps = scoring.upsample(patches, targets.masks.shape[-1])  # (B, 2, S, S)
-            if (known := losses.known_only(maps, targets)) is not None:
+            if (known := losses.known_only(patches[..., 1], targets)) is not None:
                 total = total + config.local_weight * losses.local_loss(*known, config)
         return total
