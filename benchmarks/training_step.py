@@ -1,7 +1,8 @@
 """One training step on cached features: batch 8, the text tower of ViT-L-14-336, random weights.
 
-"bare" are the products of the text tower, forward and backward, of the same shapes in the same
-run. Marks: 1.5 s in fp32, 0.6 s in bf16 (two cores with AMX).
+"bare" are the products of the text tower, forward and for the gradient, of the same shapes in the
+same run: of the common beginning, of the static prompts and of the adapted ones. Marks: 1.5 s in
+fp32, 0.6 s in bf16 (two cores with AMX).
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ from faprompt.method.network import FAPrompt
 
 LIMITS = {"fp32": 1.8, "bf16": 2.7}  # step / bare: a third above what was measured
 BATCH, SIDE, PATCHES = 8, 518, 37 * 37
-ENDING = 6  # positions of a prompt behind the common beginning
+BEGINNING, ENDING = 6, 6  # positions of the prompts' common beginning, and of each behind it
 
 
 def small_image_tower(dtype: torch.dtype) -> Clip:
@@ -40,9 +41,9 @@ def small_image_tower(dtype: torch.dtype) -> Clip:
 
 
 def bare_calls(clip: Clip, prompts: int, dtype: torch.dtype) -> Callable[[], None]:
-    """The text tower's products for the adapted prompts, forward and for the gradient."""
+    """The text tower's products for all prompts, forward and for the gradient."""
     width, layers = clip.spec.text.width, clip.spec.text.layers
-    rows = BATCH * prompts * ENDING
+    counts = (BEGINNING, (1 + prompts) * ENDING, BATCH * prompts * ENDING)  # one after the other
     pairs = [(3 * width, width), (width, width), (4 * width, width), (width, 4 * width)]
     cases = [
         (
@@ -50,6 +51,7 @@ def bare_calls(clip: Clip, prompts: int, dtype: torch.dtype) -> Callable[[], Non
             torch.randn(m, n).to(dtype),
             torch.randn(rows, m).to(dtype),
         )
+        for rows in counts
         for m, n in pairs
     ]
 
