@@ -3,6 +3,7 @@
 Shapes: N images, S side in pixels, G cells along a side.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -27,6 +28,22 @@ class Scene:
     """(N, 3, S, S): what would be seen if the thing were not there."""
     part: Tensor | None = None
     """(N, 1, S, S): one part of many, which can be missing; None if there is none."""
+    zones: "Zones | None" = None
+    """Two finishes side by side; None if there is but one."""
+
+
+@dataclass(slots=True)
+class Zones:
+    """Two finishes of one piece and the border between them."""
+
+    near: Tensor
+    """(N, 3, S, S): the picture if all of it were finished in the first way."""
+    far: Tensor
+    """(N, 3, S, S): in the other."""
+    beyond: Tensor
+    """(N, 1, S, S): distance to the border in coordinates, positive in the other finish."""
+    width: Tensor
+    """(N, 1, 1, 1): pixels over which one goes over into the other."""
 
 
 class Canvas:
@@ -40,8 +57,27 @@ class Canvas:
         line = (torch.arange(size, device=self.device) + 0.5) * (2 / size) - 1
         self.x = line.view(1, 1, 1, size)
         self.y = line.view(1, 1, size, 1)
-        self.pixel = 2 / size
+        self.pixel: float | Tensor = 2 / size
         """Side of a pixel in the coordinates of ``x`` and ``y``, which run from -1 to 1."""
+        self.origin: tuple[float | Tensor, float | Tensor] = (0.0, 0.0)
+        """Where ``x`` and ``y`` are 0, in coordinates of the whole picture."""
+        self.unit: float | Tensor = 1.0
+        """What is 1 in ``x`` and ``y``, in coordinates of the whole picture."""
+
+    def zoomed(self, thing: Tensor) -> "Canvas":
+        """The same canvas in the coordinates of a thing (N, 1, S, S): middle 0, radius 1.
+
+        What is drawn with it is as large for the thing as it would be for the whole picture.
+        """
+        area = thing.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
+        x = (thing * self.x).sum(dim=(1, 2, 3), keepdim=True) / area
+        y = (thing * self.y).sum(dim=(1, 2, 3), keepdim=True) / area
+        near = copy.copy(self)
+        near.unit = (area / math.pi).sqrt() * self.pixel
+        near.origin = (x, y)
+        near.x, near.y = (self.x - x) / near.unit, (self.y - y) / near.unit
+        near.pixel = self.pixel / near.unit
+        return near
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Uniform numbers, by default one per picture as (N, 1, 1, 1)."""
