@@ -81,9 +81,8 @@ def mould(canvas: Canvas, scene: Scene) -> Damage:
 def blot(canvas: Canvas, scene: Scene) -> Damage:
     """Paint or ink: an opaque splash with drops around it, or strokes of a pen."""
     drop = blob(canvas, scene.foreground, 0.12, 0.5, ragged=0.5)
-    x, y = canvas.x + 0 * drop, canvas.y + 0 * drop
-    near, _, own = canvas.cells(canvas.uniform(10, 22), 1.0, x, y)
-    drops = ((0.1 + 0.25 * own - near) * 0.6).clamp(max=0.3)
+    near, own = canvas.dots(canvas.uniform(8, 18), canvas.x, canvas.y)
+    drops = ((0.05 + 0.25 * own - near) * 0.6).clamp(max=0.3)
     drops = torch.where((own > 0.5) & (drop > -canvas.uniform(0.3, 1.5)), drops, -1.0)
     splash = torch.maximum(drop * 0.3, drops * 0.3)
     pen = torch.full_like(splash, -9.0)
@@ -109,9 +108,9 @@ def foreign(canvas: Canvas, scene: Scene) -> Damage:
     size = canvas.log_uniform(LONE / 3, LONE)
     shard = torch.maximum(u + 0.6 * v, torch.maximum(0.5 * u - v, -u - 0.3 * v)) / (0.75 * size)
     shard = (1 - shard) * size
-    first, _, own = canvas.cells(canvas.uniform(24, 32), 1.0, canvas.x + 0 * u, canvas.y + 0 * u)
+    first, own = canvas.dots(canvas.uniform(22, 32), canvas.x, canvas.y)
     patch = ((u.square() + v.square()).sqrt() < size * canvas.uniform(1.5, 3)) & (own > 0.35)
-    crumbs = torch.where(patch, (0.25 + 0.3 * own - first) / 15, -1.0)
+    crumbs = torch.where(patch, (0.05 + 0.25 * own - first) / 15, -1.0)
     thread = canvas.uniform(0.008, 0.02) - (v - canvas.profile(u / 2, 2.5) * 0.15).abs()
     thread = torch.where(u.abs() < canvas.uniform(0.15, 0.45), thread, -1.0)
     kind = canvas.uniform(0, 1)

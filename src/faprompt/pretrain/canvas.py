@@ -194,24 +194,52 @@ class Canvas:
             Distance to the nearest and second nearest centre in units of cells, and a random
             number in [0, 1] per cell; (N, 1, S, S) each.
         """
-        table = self.uniform(0, 1, 3, 32 * 32)
+        own = self.uniform(0, 1, 3, 32 * 32)
+        table = [own[:, channel].flatten() for channel in range(3)]  # (N * 1024) each
         u, v = (x + 1) / 2 * across, (y + 1) / 2 * across
-        first = torch.full_like(u, 9.0)
+        u, v = (part.contiguous() for part in torch.broadcast_tensors(u, v))
+        left, top = u.floor(), v.floor()
+        start = torch.arange(self.count, device=self.device).view(-1, 1, 1, 1) * 32 * 32
+        beside = (-1, 0, 1)
+        columns = [(left.int() + d) & 31 for d in beside]
+        lines = [((top.int() + d) & 31) * 32 + start.int() for d in beside]
+        shift = 0.5 - jitter / 2
+        fu, fv = [u - left - d - shift for d in beside], [v - top - d - shift for d in beside]
+        first = torch.full_like(u, 81.0)  # distances are compared before their roots are drawn
         second, number = first.clone(), first.clone()
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                column, line = u.floor() + dx, v.floor() + dy
-                index = (column % 32 + 32 * (line % 32)).long().flatten(1)  # (N, S * S)
-                own = table.gather(2, index[:, None].expand(-1, 3, -1))
-                own = own.view(self.count, 3, *u.shape[2:])
-                cx = column + 0.5 + jitter * (own[:, :1] - 0.5)
-                cy = line + 0.5 + jitter * (own[:, 1:2] - 0.5)
-                distance = ((u - cx).square() + (v - cy).square()).sqrt()
-                nearer = distance < first
-                second = torch.where(nearer, first, torch.minimum(second, distance))
-                number = torch.where(nearer, own[:, 2:], number)
-                first = torch.minimum(first, distance)
-        return first, second, number
+        for line, dv in zip(lines, fv, strict=True):
+            for column, du in zip(columns, fu, strict=True):
+                index = (line + column).flatten()
+                cx, cy, drawn = (channel.index_select(0, index).view_as(u) for channel in table)
+                far = (du - jitter * cx).square() + (dv - jitter * cy).square()
+                number = torch.where(far < first, drawn, number)
+                second = torch.minimum(second, torch.maximum(first, far))
+                first = torch.minimum(first, far)
+        return first.sqrt(), second.sqrt(), number
+
+    def dots(self, across: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Scattered points, at most one per cell of a grid: cheaper than :meth:`cells`.
+
+        Args:
+            across: Cells along a side, (N, 1, 1, 1).
+            x: Coordinates, broadcast with ``y`` to (N, 1, S, S).
+            y: Coordinates.
+
+        Returns:
+            Distance to the point of the own cell in units of cells, true up to 0.3, and a random
+            number in [0, 1] per cell; (N, 1, S, S) each.
+        """
+        own = self.uniform(0, 1, 3, 32 * 32)
+        u, v = (x + 1) / 2 * across, (y + 1) / 2 * across
+        u, v = torch.broadcast_tensors(u, v)
+        left, top = u.floor(), v.floor()
+        start = torch.arange(self.count, device=self.device).view(-1, 1, 1, 1) * 32 * 32
+        index = (start + (left.long() & 31) + 32 * (top.long() & 31)).flatten()
+        cx, cy, number = (
+            own[:, channel].flatten().index_select(0, index).view_as(u) for channel in range(3)
+        )
+        far = (u - left - 0.3 - 0.4 * cx).square() + (v - top - 0.3 - 0.4 * cy).square()
+        return far.sqrt(), number
 
     def soft(self, distance: Tensor, width: Tensor | float = 1.0) -> Tensor:
         """Antialiased mask of ``distance`` > 0, in coordinates; ``width`` in pixels."""

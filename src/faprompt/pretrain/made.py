@@ -57,9 +57,9 @@ def bake(canvas: Canvas) -> Scene:
     toast = dough * canvas.uniform(0.35, 0.85) * dough.new_tensor([1.1, 0.9, 0.7]).view(1, 3, 1, 1)
     brown = apart(lay, (radius - canvas.uniform(0.5, 1.1)) * 5 + broad + 0.4 * crumb, 1.5)
     body = mix(dough, toast, brown.sigmoid()) * (1 + crumb * canvas.uniform(0.01, 0.08))
-    near, _, own = canvas.cells(canvas.uniform(7, 18), 1.0, canvas.x + 0 * u, canvas.y + 0 * u)
+    near, own = canvas.dots(canvas.uniform(7, 18), canvas.x, canvas.y)
     kept = (own > canvas.uniform(0.3, 0.9)) * (radius < 0.9) * canvas.chance(0.45)
-    bits = ((0.15 + 0.25 * own - near) * 14).sigmoid() * kept
+    bits = ((0.1 + 0.18 * own - near) * 20).sigmoid() * kept
     body = mix(body, grown(canvas) * (1 + 0.1 * crumb), bits)
     height = dome(radius, flat=canvas.uniform(2, 7)) * canvas.uniform(0.15, 0.5)
     height = height + crumb * canvas.log_uniform(0.002, 0.015) + 0.04 * bits
@@ -122,8 +122,8 @@ def photo_thing(canvas: Canvas) -> Scene:
     lumps = canvas.clouds(1.8, 2.6, coarsest=2.0) * canvas.uniform(0, 0.12)
     power = canvas.log_uniform(1.6, 6)
     radius = (u.abs().pow(power) + v.abs().pow(power) + 1e-6).pow(1 / power) + lumps
-    material = canvas.chance(0.5)
-    body = mix(textures.photo_scene(canvas).image, textures.photo_surface(canvas).image, material)
+    material = float(canvas.uniform(0, 1).flatten()[0]) < 0.5
+    body = (textures.photo_surface if material else textures.photo_scene)(canvas).image
     broad = blurred(body, max(2, canvas.size // 10))
     level = body.mean(dim=(2, 3), keepdim=True)
     # A thing is of one stuff: the broad colours of the photograph are drawn together.

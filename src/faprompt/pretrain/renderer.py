@@ -13,6 +13,7 @@ from torch.nn.functional import max_pool2d
 from faprompt.errors import ConfigError
 from faprompt.pretrain import (
     ailments,
+    assemblies,
     bodies,
     defects,
     faults,
@@ -62,7 +63,19 @@ _BESIDE = {"foreign"}
 LEAST_PIXELS = 6
 """Smallest mask in pixels."""
 
-_ROOMS = (textures, things, bodies, slices, tissue, metals, gloss, singles, made, keepsakes)
+_ROOMS = (
+    textures,
+    things,
+    bodies,
+    slices,
+    tissue,
+    metals,
+    gloss,
+    assemblies,
+    singles,
+    made,
+    keepsakes,
+)
 _DAMAGE = (defects, faults, growths, wear, ailments)
 SCENES: dict[str, Callable[[Canvas], Scene]] = {
     kind.name: next(getattr(room, kind.name) for room in _ROOMS if hasattr(room, kind.name))
@@ -243,7 +256,10 @@ def _level(scene: Scene) -> Tensor:
 def _faded(mask: Tensor) -> Tensor:
     """1 on a mask (N, 1, S, S), falling to exactly 0 within :func:`fade_reach` pixels."""
     reach = max(2, mask.shape[-1] // FADE)
-    return blurred(max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach), reach)
+    wide, side = 2 * reach + 1, mask  # a square is grown in two passes, which is the same
+    for kernel, padding in (((wide, 1), (reach, 0)), ((1, wide), (0, reach))):
+        side = max_pool2d(side, kernel, stride=1, padding=padding)
+    return blurred(side, reach)
 
 
 def fade_reach(size: int) -> int:

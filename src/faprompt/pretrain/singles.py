@@ -92,8 +92,8 @@ def _capped(
     bow = canvas.uniform(0, 0.35) * (radius.square() - u.square()).clamp(0, 1)
     beyond = u - canvas.uniform(0.1, 0.75) + bow + edge
     cap = (beyond * canvas.uniform(15, 60)).sigmoid() * canvas.chance(0.5)
-    first, second, _ = canvas.cells(canvas.uniform(14, 30), 0.8, canvas.x + 0 * u, canvas.y + 0 * u)
-    scales = (second - first).clamp(0, 0.6)
+    rate = canvas.uniform(10, 24)
+    scales = ((u + lay.v) * rate).sin().abs() * ((u - lay.v) * rate).sin().abs()
     rough = canvas.fractal(0.3, 1.0) * 0.5
     coat = mix(rough, scales, canvas.chance(0.4))
     skin = grown(canvas, 0, 6)
@@ -117,7 +117,7 @@ def fruit(canvas: Canvas) -> Scene:
     blush = apart(lay, u * canvas.uniform(0, 2) + canvas.clouds(1.4, 2.2), 2.0)
     body = mix(base, grown(canvas, 5), (blush * canvas.uniform(0.5, 2)).sigmoid())
     body = mix(base * torch.ones_like(body), body, canvas.chance(0.6))
-    near, _, own = canvas.cells(canvas.uniform(14, 31), 1.0, canvas.x + 0 * u, canvas.y + 0 * u)
+    near, own = canvas.dots(canvas.uniform(14, 31), canvas.x, canvas.y)
     dots = ((0.06 + 0.14 * own - near) * 18).sigmoid() * canvas.chance(0.5) * canvas.uniform(0, 1)
     body = mix(body, beside(canvas, body, 0.6), dots)
     peel = canvas.fractal(0.2, 1.2, coarsest=canvas.uniform(4, 24))
