@@ -34,7 +34,7 @@ def plain(scene: Scene) -> Tensor:
     On such a ground a large raised or foreign piece could not be told from a thing that was laid
     there to be inspected.
     """
-    detail = scene.image - blurred(scene.image, max(2, scene.image.shape[-1] // 8))
+    detail = scene.image - blurred(scene.image, max(2, scene.image.shape[-1] // 16))
     calm = detail.abs().mean(dim=(1, 2, 3), keepdim=True) < CALM
     fills = scene.foreground.mean(dim=(1, 2, 3), keepdim=True) > 0.8
     return (calm & fills).float()

@@ -67,7 +67,7 @@ def _many(canvas: Canvas, slim: Tensor, most: int) -> Lay:
     away = 9.0 + 9 * torch.arange(most, device=canvas.device).view(1, most, 1)
     place = place if heap else torch.where(there.unsqueeze(2), place, away)
     gap = _distances(place)[0].amin(dim=(1, 2)).view(-1, 1, 1, 1)
-    size = canvas.uniform(0.22, 0.42) if heap else (0.5 * gap).clamp(0.1, 0.6)
+    size = canvas.uniform(0.22, 0.42) if heap else (0.5 * gap).clamp(0.24, 0.6)
     size = size * canvas.uniform(0.75, 1)
     own = size[:, :, 0] * canvas.uniform(0.88, 1.0, most, 1)  # (N, K, 1)
     common = canvas.chance(0.3).view(n, 1, 1)
