@@ -36,6 +36,53 @@ def liver_slice(canvas: Canvas) -> Scene:
     return Scene(image, body * (1 - spine), torch.zeros_like(image))
 
 
+def organ_slice(canvas: Canvas) -> Scene:
+    """Soft organs side by side: lobed borders, fat between them, vessels cut along and across.
+
+    From a whole section to a view of one organ; gas, ribs and bright vessels are no defects.
+    """
+    zoom = canvas.log_uniform(0.6, 1.6)
+    bend = canvas.clouds(2.2, 3.0, coarsest=2.0) * canvas.uniform(0.02, 0.1)
+    x, y = canvas.rotated(canvas.angle(), canvas.x / zoom, canvas.y / zoom)
+    image = canvas.uniform(0.1, 0.4) * (1 + 0.06 * canvas.clouds(1.0, 1.8, coarsest=3.0))
+    solid = torch.zeros_like(image)
+    far = ((x * canvas.uniform(0.8, 1.1)).square() + (y * 1.15).square() + 1e-6).sqrt() + 0.4 * bend
+    for number in range(5):
+        # The first is the large one; the others lie around it.
+        away = canvas.uniform(0, 0.3) if number == 0 else canvas.uniform(0.45, 0.9)
+        turn = canvas.angle()
+        size = canvas.uniform(0.45, 0.75) if number == 0 else canvas.uniform(0.12, 0.35)
+        u, v = canvas.rotated(canvas.angle(), x - away * turn.cos(), y - away * turn.sin())
+        edge = size - ((u * canvas.uniform(0.7, 1)).square() + v.square() + 1e-6).sqrt()
+        edge = edge + 1.5 * bend * (1 if number == 0 else -1)
+        organ = canvas.soft(edge * zoom, canvas.uniform(2, 5))
+        tone = canvas.uniform(0.35, 0.68) * torch.ones_like(image)
+        coat = canvas.soft(0.03 - edge.abs(), 3) * canvas.uniform(-0.15, 0.25)
+        hollow = canvas.soft(edge - canvas.uniform(0.04, 0.12), 3) * canvas.chance(0.3)
+        tone = mix(tone, canvas.uniform(0, 0.9), hollow * (number > 0)) + coat * canvas.chance(0.4)
+        image = mix(image, tone, organ * (1 - solid * (number > 0)))
+        solid = torch.maximum(solid, organ)
+    image = image + _vessels(canvas, bend) * solid * canvas.uniform(-0.15, 0.35)
+    wall = canvas.soft(canvas.uniform(0.9, 1.0) - far, 3)
+    rib = ((torch.atan2(y, x) * canvas.uniform(6, 16).round()).cos() * 4).sigmoid()
+    rim = canvas.soft(0.05 - (far - 0.88).abs(), 3) * rib * canvas.chance(0.6)
+    image = mix(image, torch.full_like(image, 0.95), rim * canvas.uniform(0.3, 1)) * wall
+    image = image + canvas.fractal(0.0, 0.9) * canvas.uniform(0.005, 0.04)
+    image = _grey(image * canvas.uniform(0.55, 1.05))
+    inner = canvas.soft(0.8 - far, 4)
+    return Scene(image, inner * (1 - rim), torch.zeros_like(image))
+
+
+def _vessels(canvas: Canvas, bend: Tensor) -> Tensor:
+    """Branching vessels cut along, and round ones cut across, (N, 1, S, S) in [0, 1]."""
+    field = canvas.clouds(1.6, 2.2, coarsest=canvas.uniform(2, 5))
+    thin = canvas.uniform(6, 16)
+    along = (1 - (field * thin * 0.5).abs()).clamp(0, 1) * (canvas.clouds(1.5, 2.2) * 3).sigmoid()
+    near, own = canvas.dots(canvas.uniform(5, 14), canvas.x + bend, canvas.y - bend)
+    across = ((0.06 + 0.2 * own.square() - near) * 14).sigmoid() * (own > canvas.uniform(0.2, 0.8))
+    return torch.maximum(along * canvas.chance(0.7), across).clamp(0, 1)
+
+
 def radiograph(canvas: Canvas) -> Scene:
     """Overlapping bars and clouds that add up, as in a radiograph of bones."""
     image = canvas.uniform(0.15, 0.45) + 0.06 * canvas.fractal(1.8, 2.3)

@@ -3,6 +3,7 @@
 Shapes: N images, S side in pixels, G cells along a side.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -27,6 +28,22 @@ class Scene:
     """(N, 3, S, S): what would be seen if the thing were not there."""
     part: Tensor | None = None
     """(N, 1, S, S): one part of many, which can be missing; None if there is none."""
+    zones: "Zones | None" = None
+    """Two finishes side by side; None if there is but one."""
+
+
+@dataclass(slots=True)
+class Zones:
+    """Two finishes of one piece and the border between them."""
+
+    near: Tensor
+    """(N, 3, S, S): the picture if all of it were finished in the first way."""
+    far: Tensor
+    """(N, 3, S, S): in the other."""
+    beyond: Tensor
+    """(N, 1, S, S): distance to the border in coordinates, positive in the other finish."""
+    width: Tensor
+    """(N, 1, 1, 1): pixels over which one goes over into the other."""
 
 
 class Canvas:
@@ -40,8 +57,27 @@ class Canvas:
         line = (torch.arange(size, device=self.device) + 0.5) * (2 / size) - 1
         self.x = line.view(1, 1, 1, size)
         self.y = line.view(1, 1, size, 1)
-        self.pixel = 2 / size
+        self.pixel: float | Tensor = 2 / size
         """Side of a pixel in the coordinates of ``x`` and ``y``, which run from -1 to 1."""
+        self.origin: tuple[float | Tensor, float | Tensor] = (0.0, 0.0)
+        """Where ``x`` and ``y`` are 0, in coordinates of the whole picture."""
+        self.unit: float | Tensor = 1.0
+        """What is 1 in ``x`` and ``y``, in coordinates of the whole picture."""
+
+    def zoomed(self, thing: Tensor) -> "Canvas":
+        """The same canvas in the coordinates of a thing (N, 1, S, S): middle 0, radius 1.
+
+        What is drawn with it is as large for the thing as it would be for the whole picture.
+        """
+        area = thing.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
+        x = (thing * self.x).sum(dim=(1, 2, 3), keepdim=True) / area
+        y = (thing * self.y).sum(dim=(1, 2, 3), keepdim=True) / area
+        near = copy.copy(self)
+        near.unit = (area / math.pi).sqrt() * self.pixel
+        near.origin = (x, y)
+        near.x, near.y = (self.x - x) / near.unit, (self.y - y) / near.unit
+        near.pixel = self.pixel / near.unit
+        return near
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Uniform numbers, by default one per picture as (N, 1, 1, 1)."""
@@ -158,24 +194,52 @@ class Canvas:
             Distance to the nearest and second nearest centre in units of cells, and a random
             number in [0, 1] per cell; (N, 1, S, S) each.
         """
-        table = self.uniform(0, 1, 3, 32 * 32)
+        own = self.uniform(0, 1, 3, 32 * 32)
+        table = [own[:, channel].flatten() for channel in range(3)]  # (N * 1024) each
         u, v = (x + 1) / 2 * across, (y + 1) / 2 * across
-        first = torch.full_like(u, 9.0)
+        u, v = (part.contiguous() for part in torch.broadcast_tensors(u, v))
+        left, top = u.floor(), v.floor()
+        start = torch.arange(self.count, device=self.device).view(-1, 1, 1, 1) * 32 * 32
+        beside = (-1, 0, 1)
+        columns = [(left.int() + d) & 31 for d in beside]
+        lines = [((top.int() + d) & 31) * 32 + start.int() for d in beside]
+        shift = 0.5 - jitter / 2
+        fu, fv = [u - left - d - shift for d in beside], [v - top - d - shift for d in beside]
+        first = torch.full_like(u, 81.0)  # distances are compared before their roots are drawn
         second, number = first.clone(), first.clone()
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                column, line = u.floor() + dx, v.floor() + dy
-                index = (column % 32 + 32 * (line % 32)).long().flatten(1)  # (N, S * S)
-                own = table.gather(2, index[:, None].expand(-1, 3, -1))
-                own = own.view(self.count, 3, *u.shape[2:])
-                cx = column + 0.5 + jitter * (own[:, :1] - 0.5)
-                cy = line + 0.5 + jitter * (own[:, 1:2] - 0.5)
-                distance = ((u - cx).square() + (v - cy).square()).sqrt()
-                nearer = distance < first
-                second = torch.where(nearer, first, torch.minimum(second, distance))
-                number = torch.where(nearer, own[:, 2:], number)
-                first = torch.minimum(first, distance)
-        return first, second, number
+        for line, dv in zip(lines, fv, strict=True):
+            for column, du in zip(columns, fu, strict=True):
+                index = (line + column).flatten()
+                cx, cy, drawn = (channel.index_select(0, index).view_as(u) for channel in table)
+                far = (du - jitter * cx).square() + (dv - jitter * cy).square()
+                number = torch.where(far < first, drawn, number)
+                second = torch.minimum(second, torch.maximum(first, far))
+                first = torch.minimum(first, far)
+        return first.sqrt(), second.sqrt(), number
+
+    def dots(self, across: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Scattered points, at most one per cell of a grid: cheaper than :meth:`cells`.
+
+        Args:
+            across: Cells along a side, (N, 1, 1, 1).
+            x: Coordinates, broadcast with ``y`` to (N, 1, S, S).
+            y: Coordinates.
+
+        Returns:
+            Distance to the point of the own cell in units of cells, true up to 0.3, and a random
+            number in [0, 1] per cell; (N, 1, S, S) each.
+        """
+        own = self.uniform(0, 1, 3, 32 * 32)
+        u, v = (x + 1) / 2 * across, (y + 1) / 2 * across
+        u, v = torch.broadcast_tensors(u, v)
+        left, top = u.floor(), v.floor()
+        start = torch.arange(self.count, device=self.device).view(-1, 1, 1, 1) * 32 * 32
+        index = (start + (left.long() & 31) + 32 * (top.long() & 31)).flatten()
+        cx, cy, number = (
+            own[:, channel].flatten().index_select(0, index).view_as(u) for channel in range(3)
+        )
+        far = (u - left - 0.3 - 0.4 * cx).square() + (v - top - 0.3 - 0.4 * cy).square()
+        return far.sqrt(), number
 
     def soft(self, distance: Tensor, width: Tensor | float = 1.0) -> Tensor:
         """Antialiased mask of ``distance`` > 0, in coordinates; ``width`` in pixels."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
-from faprompt.pretrain.defects import Damage, blob, centre_in
+from faprompt.pretrain.defects import LONE, Damage, blob, centre_in, plain
 from faprompt.pretrain.textures import ramp
 
 
@@ -51,14 +51,20 @@ def patch(canvas: Canvas, scene: Scene) -> Damage:
         group = ("material", "object", "scene")
         photo = canvas.photos.crops(canvas.count, canvas.size, canvas.generator, group)
         other = mix(other, photo, canvas.chance(0.7))
-    other = mix(other, _matched(canvas, other, scene.image), canvas.chance(0.5))
-    rounded = blob(canvas, scene.foreground, 0.06, 0.6)
+    # On plain ground a large piece has the ground's colours, else it would be a thing on it.
+    matched, bare = canvas.chance(0.5), plain(scene)
+    lone = bare * (1 - matched)
+    other = mix(other, _matched(canvas, other, scene.image), matched)
+    rounded = blob(canvas, scene.foreground, 0.06, 0.6, small=lone)
     x, y = centre_in(canvas, scene.foreground)
     u, v = canvas.rotated(canvas.angle(), canvas.x - x, canvas.y - y)
     width, height = canvas.log_uniform(0.04, 0.5), canvas.log_uniform(0.04, 0.5)
+    width, height = (mix(side, side.clamp(max=LONE), lone) for side in (width, height))
     box = torch.minimum(width - u.abs(), height - v.abs())
     inside = torch.where(canvas.chance(0.35) > 0, box, rounded * 0.2)
-    mask = canvas.soft(inside, canvas.log_uniform(1.5, 16)) * scene.foreground
+    feather = canvas.log_uniform(1.5, 16)
+    feather = torch.where(bare * matched > 0, feather.clamp(min=8), feather)
+    mask = canvas.soft(inside, feather) * scene.foreground
     return mix(scene.image, other, mask * canvas.uniform(0.5, 1)), mask
 
 

@@ -26,7 +26,7 @@ def threaded(canvas: Canvas) -> Scene:
     phase = (along + lead * half * torch.asin(at * 0.98)) * rate + canvas.uniform(0, 1)
     profile = _profile(canvas, phase)
     height = half * (1 - at.square() + 1e-4).sqrt() + profile * canvas.uniform(0.1, 0.45) / rate
-    image = _lit(canvas, height, angle + torch.pi / 2)
+    image = metal_lit(canvas, height, angle + torch.pi / 2)
     mask = canvas.soft((1 - beyond.abs()) * half, 2)
     ground = (canvas.colour(0.2, 0.0, 0.5) * (1 + 0.1 * canvas.clouds(1.5, 2.2))).clamp(0, 1)
     return Scene(mix(ground, image, mask).clamp(0, 1), mask, ground.expand_as(image))
@@ -42,7 +42,7 @@ def turned(canvas: Canvas) -> Scene:
     step = ((radius - canvas.uniform(0.2, 1.2)) * canvas.log_uniform(10, 60)).sigmoid()
     step = step * canvas.uniform(-0.1, 0.1) * canvas.chance(0.5)
     turn = torch.atan2(v, u)
-    image = _lit(canvas, rings + step + _swell(canvas), turn + torch.pi / 2)
+    image = metal_lit(canvas, rings + step + _swell(canvas), turn + torch.pi / 2)
     opening = canvas.soft(radius - canvas.uniform(0.05, 0.4), 2)
     opening = mix(torch.ones_like(opening), opening, canvas.chance(0.3))
     ground = canvas.colour(0.2, 0.0, 0.3).expand_as(image)
@@ -58,7 +58,7 @@ def polished(canvas: Canvas) -> Scene:
     waves = (along * canvas.log_uniform(1, 20) * torch.pi + canvas.angle()).sin()
     height = bend + edge * canvas.uniform(-0.3, 0.3) * canvas.chance(0.5)
     height = height + waves * canvas.log_uniform(0.001, 0.02) * canvas.chance(0.4)
-    image = _lit(canvas, height + _swell(canvas), angle)
+    image = metal_lit(canvas, height + _swell(canvas), angle)
     return Scene(image, torch.ones_like(image[:, :1]), image)
 
 
@@ -71,7 +71,7 @@ def coil(canvas: Canvas) -> Scene:
     phase = (along + bow) * rate
     at = (phase - phase.floor() - 0.5) * canvas.uniform(2.0, 3.2)
     height = (1 - at.square()).clamp(min=1e-4).sqrt() / (2 * rate) - 0.2 * across.square()
-    image = _lit(canvas, height, angle + torch.pi / 2)
+    image = metal_lit(canvas, height, angle + torch.pi / 2)
     mask = canvas.soft((1 - at.abs()) / (2 * rate), 1.5)
     ground = (image * canvas.uniform(0.05, 0.3)).clamp(0, 1)
     return Scene(mix(ground, image, mask), mask, ground)
@@ -91,8 +91,8 @@ def bearing(canvas: Canvas) -> Scene:
     balls = size * (1 - far).clamp(min=1e-3).sqrt()
     rails = canvas.profile(across / 1.5, 1.6) * 0.15
     on_ball = canvas.soft(inside, 1.5)
-    first = _lit(canvas, balls, angle)
-    rail = _lit(canvas, rails, angle)
+    first = metal_lit(canvas, balls, angle)
+    rail = metal_lit(canvas, rails, angle)
     gap = canvas.soft(size * 1.1 - across.abs(), 2) * (1 - on_ball)
     image = mix(mix(rail, rail * 0.15, gap), first, on_ball).clamp(0, 1)
     return Scene(image, 1 - gap, image * 0.3)
@@ -116,7 +116,7 @@ def _swell(canvas: Canvas) -> Tensor:
     return canvas.clouds(2.0, 2.8, coarsest=1.0) * canvas.log_uniform(0.004, 0.06)
 
 
-def _lit(canvas: Canvas, height: Tensor, finish: Tensor) -> Tensor:
+def metal_lit(canvas: Canvas, height: Tensor, finish: Tensor) -> Tensor:
     """The colours (N, 3, S, S) of bright metal with a height field (N, 1, S, S).
 
     Args:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from faprompt.errors import ConfigError
 
 Split = Literal["train", "heldout", "example"]
-Family = Literal["surface", "metal", "object", "parts", "scan", "wet", "photo"]
+Family = Literal["surface", "metal", "object", "parts", "single", "scan", "wet", "photo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,10 @@ class DefectKind:
 
 
 _SOLID: tuple[Family, ...] = ("surface", "metal", "object", "parts", "photo")
+_ANY: tuple[Family, ...] = (*_SOLID, "single")
 _HARD: tuple[Family, ...] = ("surface", "metal", "object", "photo")
 _THINGS: tuple[Family, ...] = ("object", "parts")
+_SINGLE: tuple[Family, ...] = ("single",)
 _BODY: tuple[Family, ...] = ("scan", "wet")
 
 SCENE_KINDS = (
@@ -49,11 +51,13 @@ SCENE_KINDS = (
     SceneKind("wood", "train", "surface", ("wood", "plank", "board")),
     SceneKind("brushed", "train", "surface", ("metal", "steel", "brushed metal")),
     SceneKind("ground", "train", "metal", ("metal", "steel", "sheet", "plate"), 1.5),
+    SceneKind("faced", "train", "metal", ("metal", "steel", "tile", "plate"), 1.5),
     SceneKind("cylinder", "train", "metal", ("cylinder", "shaft", "metal", "rail"), 1.0),
     SceneKind("cast", "train", "metal", ("casting", "metal", "ceramic", "tile"), 2.0),
     SceneKind("glazed", "train", "metal", ("tile", "ceramic", "plate", "metal"), 1.0),
     SceneKind("threaded", "train", "metal", ("thread", "screw", "spindle", "metal"), 2.0),
     SceneKind("turned", "train", "metal", ("turned part", "disc", "metal", "steel"), 1.0),
+    SceneKind("rotor", "train", "metal", ("wheel", "ring", "rotor", "metal"), 1.5),
     SceneKind("polished", "train", "metal", ("metal", "chrome", "steel", "moulding"), 1.5),
     SceneKind("painted", "train", "surface", ("paint", "plastic", "coating", "paper"), 1.5),
     SceneKind("grating", "train", "surface", ("grating", "stripes", "corrugated sheet")),
@@ -66,13 +70,21 @@ SCENE_KINDS = (
     SceneKind("shaft", "train", "object", ("shaft", "thread", "screw", "cylinder", "bottle"), 1.5),
     SceneKind("row", "train", "parts", ("parts", "pins", "pills", "row of parts"), 1.5),
     SceneKind("circuit", "train", "parts", ("circuit board", "board", "electronics")),
+    SceneKind("kernel", "train", "single", ("nut", "kernel", "seed", "bean", "food"), 2.0),
+    SceneKind("fruit", "train", "single", ("fruit", "berry", "food"), 1.0),
+    SceneKind("tablet", "train", "single", ("tablet", "pill", "button", "product"), 1.0),
+    SceneKind("bake", "train", "single", ("bread", "cookie", "cake", "food"), 0.8),
+    SceneKind("pebble", "train", "single", ("stone", "pebble", "rock", "ore"), 0.8),
+    SceneKind("moulding", "train", "single", ("casting", "part", "component", "plastic"), 1.4),
     SceneKind("head_slice", "train", "scan", ("brain", "head", "slice", "scan"), 2.0),
+    SceneKind("organ_slice", "train", "scan", ("organ", "slice", "scan", "tissue"), 1.5),
     SceneKind("wet_tissue", "train", "wet", ("tissue", "mucosa", "bowel", "endoscopy"), 2.0),
     SceneKind("skin", "train", "wet", ("skin", "tissue"), 1.0),
     SceneKind("radiograph", "train", "scan", ("radiograph", "bones", "x-ray")),
     SceneKind("photo_surface", "train", "photo", ("surface", "material", "texture"), 7.5),
     SceneKind("photo_scene", "train", "photo", ("photograph", "scene", "picture"), 7.5),
     SceneKind("photo_object", "train", "object", ("object", "item", "product"), 6.5),
+    SceneKind("photo_thing", "train", "single", ("object", "item", "product", "thing"), 7.5),
     SceneKind("marble", "heldout", "surface", ("marble", "stone")),
     SceneKind("mesh", "heldout", "surface", ("mesh", "grid", "net")),
     SceneKind("capsule", "heldout", "object", ("capsule", "pill")),
@@ -81,6 +93,8 @@ SCENE_KINDS = (
     SceneKind("bearing", "heldout", "metal", ("bearing", "balls", "metal")),
     SceneKind("cell_panel", "heldout", "scan", ("solar cell", "panel")),
     SceneKind("liver_slice", "heldout", "scan", ("slice", "scan", "organ")),
+    SceneKind("shell", "heldout", "single", ("shell", "sea shell")),
+    SceneKind("bead", "heldout", "single", ("bead", "glass", "ball")),
     SceneKind("biscuit", "example", "object", ("biscuit", "cookie")),
     SceneKind("denim", "example", "surface", ("denim", "fabric")),
     SceneKind("dial", "example", "object", ("dial", "gauge")),
@@ -89,24 +103,24 @@ SCENE_KINDS = (
 of ``photo_`` choose between recipes, too, with photographs that training does not see."""
 
 DEFECT_KINDS = (
-    DefectKind("scratch", _SOLID, ("scratched", "scraped"), ("scratch",)),
-    DefectKind("crack", _SOLID, ("cracked", "fractured"), ("crack", "fracture")),
-    DefectKind("hole", _SOLID, ("punctured", "perforated"), ("hole", "pit")),
+    DefectKind("scratch", _ANY, ("scratched", "scraped"), ("scratch",)),
+    DefectKind("crack", _ANY, ("cracked", "fractured"), ("crack", "fracture")),
+    DefectKind("hole", _ANY, ("punctured", "perforated"), ("hole", "pit")),
     DefectKind("blowhole", _HARD, ("pitted", "defective"), ("blowhole", "pit")),
-    DefectKind("pits", _HARD, ("pitted", "corroded"), ("pitting", "corrosion"), 1.3),
+    DefectKind("pits", (*_HARD, "single"), ("pitted", "corroded"), ("pitting", "corrosion"), 1.3),
     DefectKind("fray", _HARD, ("frayed", "torn"), ("fray", "tear")),
     DefectKind("uneven", _HARD, ("uneven", "discoloured"), ("uneven area", "unevenness")),
     DefectKind("abrasion", _HARD, ("worn", "scraped"), ("abrasion", "worn area"), 0.7),
-    DefectKind("dent", _SOLID, ("dented", "pressed"), ("dent",)),
-    DefectKind("stain", _SOLID, ("stained", "dirty"), ("stain", "spot")),
-    DefectKind("discolouration", _SOLID, ("discoloured", "faded"), ("discolouration",)),
-    DefectKind("contamination", _SOLID, ("contaminated", "polluted"), ("contamination", "dirt")),
-    DefectKind("fibre", _SOLID, ("soiled",), ("fibre", "hair")),
-    DefectKind("chip", _THINGS, ("chipped", "broken"), ("broken edge", "chip")),
+    DefectKind("dent", _ANY, ("dented", "pressed"), ("dent",)),
+    DefectKind("stain", _ANY, ("stained", "dirty"), ("stain", "spot")),
+    DefectKind("discolouration", _ANY, ("discoloured", "faded"), ("discolouration",)),
+    DefectKind("contamination", _ANY, ("contaminated", "polluted"), ("contamination", "dirt")),
+    DefectKind("fibre", _ANY, ("soiled",), ("fibre", "hair")),
+    DefectKind("chip", (*_THINGS, "single"), ("chipped", "broken"), ("broken edge", "chip")),
     DefectKind("missing", _THINGS, ("incomplete",), ("missing part",)),
     DefectKind("displaced", _THINGS, ("displaced", "shifted"), ("misplaced part", "shift")),
     DefectKind("bend", _SOLID, ("bent", "deformed"), ("bend", "deformation"), 0.4),
-    DefectKind("patch", _SOLID, ("wrong",), ("wrong pattern", "foreign patch")),
+    DefectKind("patch", _ANY, ("wrong",), ("wrong pattern", "foreign patch")),
     DefectKind("smear", _SOLID, ("smeared", "worn"), ("smear", "worn area"), 0.7),
     DefectKind(
         "misprint",
@@ -115,7 +129,12 @@ DEFECT_KINDS = (
         ("print error", "shift"),
         0.4,
     ),
-    DefectKind("lump", _SOLID, ("swollen", "lumpy"), ("lump", "bump")),
+    DefectKind("lump", _ANY, ("swollen", "lumpy"), ("lump", "bump")),
+    DefectKind("cut", _SINGLE, ("cut", "torn"), ("cut", "slit"), 1.3),
+    DefectKind("bite", _SINGLE, ("broken", "incomplete"), ("missing part", "broken edge"), 1.3),
+    DefectKind("mould", _SINGLE, ("mouldy", "rotten"), ("mould", "rot")),
+    DefectKind("blot", _SINGLE, ("misprinted", "stained"), ("paint", "print", "blot"), 1.3),
+    DefectKind("foreign", _SINGLE, ("contaminated",), ("foreign body", "dirt")),
     DefectKind("polyp", ("wet",), ("swollen", "diseased"), ("polyp", "lump"), 3.0),
     DefectKind("mass", ("scan",), ("diseased", "abnormal"), ("tumour", "mass"), 2.5),
     DefectKind("bleed", ("scan",), ("diseased", "bleeding"), ("bleeding", "haemorrhage"), 0.7),

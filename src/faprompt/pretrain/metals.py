@@ -4,11 +4,13 @@ Grinding marks, bright bands, worn zones, rims of oil and dark borders are no de
 Shapes: N pictures, S side.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from faprompt.pretrain.canvas import Canvas, Scene, mix, relief
+from faprompt.pretrain.canvas import Canvas, Scene, Zones, mix, relief
 from faprompt.pretrain.textures import surface
 
 
@@ -23,6 +25,34 @@ def ground(canvas: Canvas) -> Scene:
     depth = canvas.log_uniform(0.01, 0.15) * mix(torch.ones_like(zones), zones, canvas.chance(0.5))
     image = _grey(canvas) * (_uneven(canvas) + lines * depth + zones * canvas.uniform(0, 0.1))
     return surface(_lived_in(canvas, _photographed(canvas, image)))
+
+
+def faced(canvas: Canvas) -> Scene:
+    """Two finishes with a sharp border: a ground stripe, a turned rim, a plate half polished."""
+    angle = canvas.angle()
+    along, across = canvas.rotated(angle)
+    bow = canvas.uniform(-0.4, 0.4) * canvas.chance(0.3)
+    at = across - canvas.uniform(-0.5, 0.5) + bow * along.square()
+    stripe = canvas.log_uniform(0.15, 0.7) - at.abs()
+    beyond = torch.where(canvas.chance(0.45) > 0, stripe, at)
+    tone, light = _grey(canvas), _uneven(canvas)
+    near = _finish(canvas, tone, angle) * light
+    other = (tone * canvas.uniform(0.55, 1.7)).clamp(0.05, 0.95)
+    far = _finish(canvas, other, angle) * light
+    width = canvas.log_uniform(1, 6)
+    groove = (-(beyond / canvas.uniform(0.008, 0.03)).square()).exp() * canvas.chance(0.3)
+    shade = 1 - groove * canvas.uniform(0.1, 0.5)
+    near, far = ((_lived_in(canvas, side) * shade).clamp(0, 1) for side in (near, far))
+    image = mix(near, far, canvas.soft(beyond, width))
+    return replace(surface(image), zones=Zones(near, far, beyond, width))
+
+
+def _finish(canvas: Canvas, tone: Tensor, angle: Tensor) -> Tensor:
+    """One finish of a tone (N, 3, 1, 1): marks along ``angle``, across it or none, (N, 3, S, S)."""
+    turn = angle + torch.pi / 2 * canvas.chance(0.5)
+    marks = canvas.fractal(0.0, 0.9, stretch=canvas.log_uniform(1, 30), angle=turn)
+    blotch = canvas.clouds(1.4, 2.2) * canvas.uniform(0, 0.05)
+    return _photographed(canvas, tone * (1 + marks * canvas.log_uniform(0.008, 0.12) + blotch))
 
 
 def cylinder(canvas: Canvas) -> Scene:

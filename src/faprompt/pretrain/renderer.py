@@ -12,12 +12,17 @@ from torch.nn.functional import max_pool2d
 
 from faprompt.errors import ConfigError
 from faprompt.pretrain import (
+    ailments,
+    assemblies,
     bodies,
     defects,
     faults,
     gloss,
     growths,
+    keepsakes,
+    made,
     metals,
+    singles,
     slices,
     textures,
     things,
@@ -37,7 +42,7 @@ from faprompt.pretrain.kinds import (
 )
 from faprompt.pretrain.photos import PhotoBank
 
-RENDERER_VERSION = 7
+RENDERER_VERSION = 8
 """Raised whenever the same seed gives other pictures."""
 
 LEAST_CHANGE = 0.04
@@ -49,14 +54,29 @@ FADE = 48
 SECOND_SHARE = 0.35
 """Scenes that have the defect at two places."""
 
-_ONCE = {"displaced", "missing", "asymmetry"}
+_ONCE = {"displaced", "missing", "asymmetry", "bite"}
 """What changes the outline of things, so that a second one would not fit."""
+
+_BESIDE = {"foreign"}
+"""What happens beside single things; all else happens to one of them."""
 
 LEAST_PIXELS = 6
 """Smallest mask in pixels."""
 
-_ROOMS = (textures, things, bodies, slices, tissue, metals, gloss)
-_DAMAGE = (defects, faults, growths, wear)
+_ROOMS = (
+    textures,
+    things,
+    bodies,
+    slices,
+    tissue,
+    metals,
+    gloss,
+    assemblies,
+    singles,
+    made,
+    keepsakes,
+)
+_DAMAGE = (defects, faults, growths, wear, ailments)
 SCENES: dict[str, Callable[[Canvas], Scene]] = {
     kind.name: next(getattr(room, kind.name) for room in _ROOMS if hasattr(room, kind.name))
     for kind in SCENE_KINDS
@@ -183,11 +203,16 @@ class Renderer:
         scene = SCENES[kind.name](canvas)
         if kind.family in {"surface", "photo"}:
             scene = decorate(canvas, scene)
-        damaged, soft = DEFECTS[defect.name](canvas, scene)
+        place = canvas
+        if kind.family == "single" and defect.name not in _BESIDE:
+            assert scene.part is not None, "single things say which one is damaged"
+            place = canvas.zoomed(scene.part)
+            scene = replace(scene, foreground=scene.part, part=None)
+        damaged, soft = DEFECTS[defect.name](place, scene)
         # Where there is one, there is often another.
         twice = canvas.chance(0 if defect.name in _ONCE else SECOND_SHARE)
         if bool(twice.any()):
-            again, more = DEFECTS[defect.name](canvas, replace(scene, image=damaged.clamp(0, 1)))
+            again, more = DEFECTS[defect.name](place, replace(scene, image=damaged.clamp(0, 1)))
             damaged, soft = mix(damaged, again, twice), torch.maximum(soft, more * twice)
         change = (damaged.clamp(0, 1) - scene.image).abs().mean(dim=1, keepdim=True)
         # In the dark less is seen: the eye, and the stem of the tower, go by ratios.
@@ -231,7 +256,10 @@ def _level(scene: Scene) -> Tensor:
 def _faded(mask: Tensor) -> Tensor:
     """1 on a mask (N, 1, S, S), falling to exactly 0 within :func:`fade_reach` pixels."""
     reach = max(2, mask.shape[-1] // FADE)
-    return blurred(max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach), reach)
+    wide, side = 2 * reach + 1, mask  # a square is grown in two passes, which is the same
+    for kernel, padding in (((wide, 1), (reach, 0)), ((1, wide), (0, reach))):
+        side = max_pool2d(side, kernel, stride=1, padding=padding)
+    return blurred(side, reach)
 
 
 def fade_reach(size: int) -> int:

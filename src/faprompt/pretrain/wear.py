@@ -4,9 +4,10 @@ The same signature as in :mod:`faprompt.pretrain.defects`. Shapes: N pictures, S
 """
 
 import torch
+from torch import Tensor
 
-from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, relief
-from faprompt.pretrain.defects import Damage, blob, centre_in, stroke
+from faprompt.pretrain.canvas import Canvas, Scene, Zones, blurred, mix, relief
+from faprompt.pretrain.defects import Damage, blob, centre_in, mean_colour, stroke
 
 
 def blowhole(canvas: Canvas, scene: Scene) -> Damage:
@@ -54,7 +55,21 @@ def pits(canvas: Canvas, scene: Scene) -> Damage:
 
 
 def fray(canvas: Canvas, scene: Scene) -> Damage:
-    """A torn band: rough streaks along it, lifted edges, ends that thin out."""
+    """A torn band, a worn rim or, between two finishes, a border that is ragged."""
+    image, mask = _torn(canvas, scene)
+    rim, along_rim = _worn_rim(canvas, scene)
+    outlined = scene.foreground.mean(dim=(1, 2, 3), keepdim=True) < 0.97
+    at_rim = outlined * canvas.chance(0.4)
+    image, mask = mix(image, rim, at_rim), mix(mask, along_rim, at_rim)
+    if scene.zones is not None:
+        ragged, between = _ragged_border(canvas, scene, scene.zones)
+        here = canvas.chance(0.75)
+        image, mask = mix(image, ragged, here), mix(mask, between, here)
+    return image, mask
+
+
+def _torn(canvas: Canvas, scene: Scene) -> Damage:
+    """A band with rough streaks along it, lifted edges, ends that thin out."""
     across, along = stroke(canvas, scene.foreground, rough=0.05, bend=0.4)
     width = canvas.log_uniform(0.03, 0.16) * (1 - along.clamp(0, 1).square())
     streaks = canvas.fractal(0.6, 1.4, coarsest=canvas.uniform(3, 12))
@@ -66,18 +81,86 @@ def fray(canvas: Canvas, scene: Scene) -> Damage:
     return mix(scene.image, torn, mask), mask
 
 
+def _stretch(canvas: Canvas, where: Tensor, low: float, high: float) -> Tensor:
+    """1 around a random point of ``where``, falling to 0 at a random radius, (N, 1, S, S)."""
+    x, y = centre_in(canvas, where)
+    far = ((canvas.x - x).square() + (canvas.y - y).square()) / canvas.log_uniform(low, high) ** 2
+    return (1 - far).clamp(0, 1).sqrt()
+
+
+def _worn_rim(canvas: Canvas, scene: Scene) -> Damage:
+    """A stretch of the outline is rough and worn, more so towards it."""
+    wide = max(2, canvas.size // 10)
+    depth = 2 * blurred(scene.foreground, wide) - 1  # 0 at the outline, 1 well within
+    edge = (1 - (4 * depth).square()).clamp(0, 1) * scene.foreground
+    window = _stretch(canvas, edge, 0.2, 0.9)
+    rough = canvas.fractal(0.6, 1.5, coarsest=canvas.uniform(4, 20))
+    reach = canvas.uniform(0.15, 0.8) * window
+    inside = (reach - depth + canvas.uniform(0.05, 0.2) * rough) * (window > 0)
+    mask = (inside * canvas.uniform(8, 40)).sigmoid() * (window > 0) * (inside > -0.1)
+    mask = mask * scene.foreground
+    tone = canvas.uniform(0.12, 0.5) * torch.where(canvas.chance(0.6) > 0, 1.0, -1.0)
+    worn = scene.image * (1 + tone + rough * canvas.uniform(0.04, 0.2))
+    gone = canvas.chance(0.35) * (depth < 0.4 * reach)
+    return mix(scene.image, mix(worn, scene.background, gone), mask), mask
+
+
+def _ragged_border(canvas: Canvas, scene: Scene, zones: Zones) -> Damage:
+    """The border between two finishes frays: tongues of one reach into the other."""
+    along = (-(zones.beyond / 0.06).square()).exp() * scene.foreground
+    window = _stretch(canvas, along, 0.15, 0.9)
+    ragged = canvas.fractal(0.5, 1.4, coarsest=canvas.uniform(4, 20))
+    moved = ragged * canvas.uniform(0.4, 1) + canvas.uniform(-0.8, 0.8)
+    beyond = zones.beyond + window * canvas.log_uniform(0.03, 0.2) * moved
+    was, now = canvas.soft(zones.beyond, zones.width), canvas.soft(beyond, zones.width)
+    worn = 1 + canvas.uniform(-0.25, 0.25) * canvas.chance(0.5)
+    changed = (now - was).abs()
+    image = scene.image + mix(zones.near, zones.far, now) - mix(zones.near, zones.far, was)
+    image = mix(image, image * worn, changed) * scene.foreground
+    image = image + scene.image * (1 - scene.foreground)
+    mask = torch.maximum(changed, blurred(changed, max(2, canvas.size // 64)))
+    return image, (mask * scene.foreground * (window > 0)).clamp(0, 1)
+
+
 def uneven(canvas: Canvas, scene: Scene) -> Damage:
-    """A large area that came out otherwise: lighter or darker, coarser, its border soft."""
-    inside = blob(canvas, scene.foreground, 0.3, 0.9, ragged=0.6)
+    """A large area that came out otherwise: its tone, its polish or its grain, the border soft."""
+    inside = blob(canvas, scene.foreground, 0.2, 0.95, ragged=0.6)
     half, _ = canvas.rotated(canvas.angle())
     half = half - canvas.uniform(0.0, 0.6) + 0.1 * canvas.clouds(1.6, 2.2, coarsest=2.0)
-    field = torch.where(canvas.chance(0.3) > 0, half * 2, inside)
+    patchy = torch.minimum(inside, 0.5 * canvas.clouds(0.9, 1.6, coarsest=3.0) + 0.3)
+    kind = canvas.uniform(0, 1)
+    field = torch.where(kind < 0.25, half * 2, torch.where(kind < 0.5, patchy, inside))
     mask = (field * canvas.log_uniform(2.5, 25)).sigmoid() * (field > -0.4) * scene.foreground
+    changed = mix(_other_tone(canvas, scene), _other_grain(canvas, scene), canvas.chance(0.55))
+    # A marked area has no gaps of a few pixels in it.
+    return mix(scene.image, changed, mask), torch.maximum(mask, blurred(mask, canvas.size // 40))
+
+
+def _other_tone(canvas: Canvas, scene: Scene) -> Tensor:
+    """The picture lighter or darker, blotched, (N, 3, S, S)."""
     tone = canvas.uniform(0.06, 0.45) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
     blotch = canvas.clouds(0.8, 1.8, coarsest=canvas.uniform(2, 8)) * canvas.uniform(0, 0.2)
     grain = canvas.fractal(0.2, 1.2) * canvas.uniform(0, 0.08)
     hue = 1 + canvas.uniform(-0.12, 0.12, 3, 1, 1) * canvas.chance(0.4)
-    return mix(scene.image, scene.image * hue * (1 + tone + blotch + grain), mask), mask
+    return scene.image * hue * (1 + tone + blotch + grain)
+
+
+def _other_grain(canvas: Canvas, scene: Scene) -> Tensor:
+    """The broad light of the picture with another fine structure, hardly another tone."""
+    smooth = blurred(scene.image, max(2, canvas.size // 40))
+    detail = scene.image - smooth
+    own = detail.abs().mean(dim=(1, 2, 3), keepdim=True) / mean_colour(scene).mean(
+        dim=1, keepdim=True
+    ).clamp(min=0.02)
+    grain = canvas.fractal(
+        0.0, 1.4, stretch=canvas.log_uniform(1, 20), angle=canvas.angle(), coarsest=4.0
+    )
+    strength = (own * canvas.log_uniform(1.5, 5)).clamp(0.05, 0.25)
+    polished = (own > 0.06) * canvas.chance(0.5)  # rubbed smooth, where there is what to rub
+    other = smooth * (1 + grain * strength) + detail * canvas.uniform(0, 0.5)
+    other = mix(other, smooth + detail * 0.15, polished)
+    tone = canvas.uniform(0.03, 0.15) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
+    return other * (1 + tone)
 
 
 def abrasion(canvas: Canvas, scene: Scene) -> Damage:
