@@ -136,7 +136,8 @@ def test_unreadable_calibration_images_are_left_out(
     ("values", "message"),
     [
         ({"form": "tflite"}, "format must be one of onnx, openvino; got 'tflite'"),
-        ({"precision": "fp8"}, "precision must be one of fp32, fp16, int8; got 'fp8'"),
+        ({"precision": "fp8"}, "precision must be one of fp32, fp16, bf16, int8; got 'fp8'"),
+        ({"precision": "bf16"}, "bf16 needs --format openvino; onnx has no products in it"),
         ({"precision": "int8"}, "int8 needs --calibrate FOLDER"),
         ({"calibrate": "x"}, "--calibrate is for int8; the precision is fp32"),
     ],

@@ -169,6 +169,26 @@ def test_an_fp16_model_of_openvino_is_never_computed_in_bf16(tmp_path: Path) -> 
     assert found.image_score == pytest.approx(expected(IMAGES[0])[0], abs=5e-4)
 
 
+def test_a_bf16_model_asks_openvino_for_it_where_the_processor_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import openvino
+
+    core, asked = openvino.Core(), []
+    compile_model = openvino.Core.compile_model
+
+    def noted(self: Any, path: str, name: str, settings: dict[str, Any]) -> Any:
+        asked.append(settings["INFERENCE_PRECISION_HINT"])
+        return compile_model(self, path, name, settings)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", noted)
+    folder = write_simple_model(tmp_path, form="openvino", precision="bf16")
+    found = Runtime.load(folder, threads=1).predict(IMAGES[0])
+    able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert asked == ["bf16" if able else "f32"]
+    assert found.image_score == pytest.approx(expected(IMAGES[0])[0], abs=1e-2)
+
+
 def _change(folder: Path, **values: Any) -> None:
     path = folder / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | values))

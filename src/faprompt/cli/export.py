@@ -10,7 +10,7 @@ from faprompt.cli.app import app
 
 Out = Annotated[Path, typer.Option(help="Folder to write; an earlier export there is replaced.")]
 Form = Annotated[str, typer.Option("--format", help="onnx or openvino.")]
-Precision = Annotated[str, typer.Option(help="fp32, fp16 or int8.")]
+Precision = Annotated[str, typer.Option(help="fp32, fp16, bf16 (openvino) or int8.")]
 Calibrate = Annotated[
     str | None,
     typer.Option(

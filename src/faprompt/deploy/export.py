@@ -24,6 +24,7 @@ from faprompt.method.checkpoint import library_versions
 from faprompt.runtime import Runtime
 from faprompt.runtime.description import MODEL_FILES, PRECISIONS, RECORD, STATION, Description
 from faprompt.runtime.pixels import Floats
+from faprompt.runtime.sessions import HINTS
 
 CALIBRATION_IMAGES = 64
 """At most; spread evenly over the folder. Ranges by min and max hardly move after some dozens."""
@@ -42,7 +43,7 @@ class ExportSettings:
     form: str = "onnx"
     """``onnx`` or ``openvino``."""
     precision: str = "fp32"
-    """``fp32``, ``fp16`` or ``int8``."""
+    """``fp32``, ``fp16``, ``bf16`` (of ``openvino``) or ``int8``."""
     calibrate: str | None = None
     """Of int8: images as they will be seen, a folder or LAYOUT:PATH; labels are used if there."""
     parity_images: str | None = None
@@ -57,6 +58,8 @@ class ExportSettings:
         ):
             if value not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+        if self.precision == "bf16" and self.form != "openvino":
+            raise ConfigError(f"bf16 needs --format openvino; {self.form} has no products in it")
         if self.precision == "int8" and self.calibrate is None:
             raise ConfigError(
                 "int8 needs --calibrate FOLDER: some dozens of images as they will be seen, which "
@@ -151,7 +154,7 @@ def _write_graph(
         quantise(exact, graph, products, _inputs(detector, calibration))
         _remove(folder, keep=_of_int8(graph))
     if settings.form == "openvino":
-        write_openvino(graph, folder / MODEL_FILES["openvino"], half=settings.precision == "fp16")
+        write_openvino(graph, folder / MODEL_FILES["openvino"], half=settings.precision in HINTS)
         _remove(folder, keep={"model.xml", "model.bin"})
 
 

@@ -11,7 +11,7 @@ from faprompt.detection.detector import Detector
 from faprompt.errors import DataError, ExportError, FAPromptError
 from faprompt.runtime import Runtime
 
-BOUNDS = {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.1}
+BOUNDS = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 0.05, "int8": 0.1}
 """Largest difference of an image score or of any pixel of a map; both are in [0, 1].
 
 docs/export.md gives the measured figures that these are chosen from.

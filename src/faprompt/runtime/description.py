@@ -18,7 +18,7 @@ STATION = "station.json"
 """Beside the model, where it is to decide."""
 MODEL_FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 """Form of the graph to the file that a runtime is given; weights may lie beside it."""
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 Triple = tuple[float, float, float]
 
@@ -30,7 +30,7 @@ class Description:
     form: str
     """``onnx`` or ``openvino``."""
     precision: str
-    """``fp32``, ``fp16`` or ``int8``."""
+    """One of ``PRECISIONS``."""
     input_size: int
     """Side of the square input in pixels."""
     mean: Triple

@@ -19,6 +19,8 @@ Bools = NDArray[np.bool_]
 
 INPUT, KEEP = "pixels", "keep"
 OUTPUTS = ("image_score", "anomaly_map", "responses")
+HINTS = {"fp16": "f16", "bf16": "bf16"}
+"""Precision of a model to what OpenVINO calls it; all else is computed in fp32."""
 ONNX_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -82,9 +84,10 @@ def openvino_session(path: Path, *, device: str, threads: int | None, precision:
     if name.split(".")[0] not in {d.split(".")[0] for d in core.available_devices}:
         known = ", ".join(d.lower() for d in core.available_devices)
         raise ConfigError(f"device {device!r}: this openvino has {known}")
-    half = precision == "fp16" and "FP16" in core.get_property(name, "OPTIMIZATION_CAPABILITIES")
+    able = precision.upper() in core.get_property(name, "OPTIMIZATION_CAPABILITIES")
     # Left alone (or asked for fp16 that it lacks) a CPU may compute in bf16, which is far coarser.
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f16" if half else "f32"}
+    hint = HINTS.get(precision, "f32") if able else "f32"
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
     try:
