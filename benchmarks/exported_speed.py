@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import DTYPES, THREADS, arguments, milliseconds, quiet_start, random_clip, report, timed
+from machine import (
+    DTYPES,
+    THREADS,
+    arguments,
+    milliseconds,
+    quiet_start,
+    random_clip,
+    report,
+    timed,
+)
 
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec, get_spec

@@ -81,7 +81,8 @@ def test_local_loss_is_finite_where_probabilities_are_certain(gamma: float) -> N
         loss = local_loss(values.requires_grad_(), masks, LossConfig(focal_gamma=gamma))
         loss.backward()
         assert loss.isfinite()
-        assert values.grad is not None and values.grad.isfinite().all()
+        assert values.grad is not None
+        assert values.grad.isfinite().all()
 
 
 def test_focal_on_sigmoid_never_reaches_zero_for_normal_images() -> None:

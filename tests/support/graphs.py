@@ -72,7 +72,8 @@ def write_simple_model(folder: Path, *, form: str = "onnx", precision: str = "fp
     if form == "openvino":
         from faprompt.deploy.openvino import write_openvino
 
-        write_openvino(folder / "model.onnx", folder / "model.xml", half=precision in ("fp16", "bf16"))
+        half = precision in ("fp16", "bf16")
+        write_openvino(folder / "model.onnx", folder / "model.xml", half=half)
         names = ["model.xml", "model.bin"]
     Description(
         form=form,

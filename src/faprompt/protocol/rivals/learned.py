@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from faprompt.clip.model import Clip
 from faprompt.clip.text_encoder import TextEncoder
 from faprompt.config import LossConfig, MethodConfig
-from faprompt.method import losses, scoring
+from faprompt.method import losses
 from faprompt.method.losses import Losses, Targets
 from faprompt.protocol.rivals.pair import PairScores, compare
 
