@@ -6,6 +6,7 @@ The graph is written first (minutes, 6 GB of memory).
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def exported(backbone: str, folder: Path, batch: int) -> dict[str, Callable[[], 
     }
     side = spec.default_size
     pixels = np.random.default_rng(0).standard_normal((batch, 3, side, side), dtype=np.float32)
-    return {name: (lambda session=session: session(pixels)) for name, session in sessions.items()}
+    return {name: partial(session, pixels) for name, session in sessions.items()}
 
 
 def rows(backbone: str, batch: int, repeats: int) -> Iterator[dict[str, Any]]:

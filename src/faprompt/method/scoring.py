@@ -16,7 +16,8 @@ SMALLEST_SHARE = 1e-6
 
 def norms(features: Tensor) -> Tensor:
     """L2 norms of features (B, L, D), as (B, L, 1); at least 1e-12, as in ``normalize``."""
-    return vector_norm(features, dim=-1, keepdim=True).clamp_min(1e-12)
+    lengths: Tensor = vector_norm(features, dim=-1, keepdim=True)
+    return lengths.clamp_min(1e-12)
 
 
 def class_logits(features: Tensor, prototypes: Tensor, scale: Tensor | float) -> Tensor:
