@@ -107,17 +107,6 @@ def test_local_features_of_every_dual_block_equal_a_naive_loop(name: str) -> Non
     assert_close(found.patches(blocks[0]), found.local[blocks[0]][:, 1:])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_tower_that_learns_sees_what_a_frozen_one_sees(name: str) -> None:
-    """Where gradients are wanted on a CPU, attention is written out."""
-    images = pixels(SPECS[name])
-    frozen = clip_of(name).visual.dual(images)
-    seen = clip_of(name).requires_grad_(True).visual.dual(images)
-    assert seen.image.requires_grad
-    assert_close(seen.image, frozen.image)
-    assert_close(seen.patches(), frozen.patches())
-
-
 def test_default_is_the_last_block_and_others_are_refused() -> None:
     visual = clip_of("quick").visual
     assert list(visual.dual(pixels(SPECS["quick"])).local) == [2]

@@ -48,19 +48,6 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
     return attended
 
 
-def full_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Every query attends to every key; (B, H, L, D/H) as the queries.
-
-    Where an image tower learns on a CPU, written out: two thirds of the time of torch's fused
-    kernel, whose backward pass is slow there (docs/performance.md).
-    """
-    if not (q.requires_grad and q.device.type == "cpu"):
-        return scaled_dot_product_attention(q, k, v)
-    weights = ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).float().softmax(dim=-1)
-    attended: Tensor = weights.to(v.dtype) @ v
-    return attended
-
-
 def plus(fresh: Tensor, x: Tensor) -> Tensor:
     """The sum of a tensor that nobody else reads and ``x``, in place where that loses nothing.
 
@@ -105,7 +92,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Ordinary query-key attention over (B, L, D)."""
         q, k, v = self.split(x)
-        return self.merge(full_attention(q, k, v))
+        return self.merge(scaled_dot_product_attention(q, k, v))
 
     def causal(
         self, x: Tensor, past: KeysValues | None = None, at: Tensor | None = None
@@ -145,8 +132,8 @@ class Attention(nn.Module):
                 default all. It is (B, queries, D) then.
         """
         q, k, v = self.split(x)
-        ordinary = full_attention(q[:, :, :queries], k, v)
-        local = full_attention(v, v, v)
+        ordinary = scaled_dot_product_attention(q[:, :, :queries], k, v)
+        local = scaled_dot_product_attention(v, v, v)
         both = torch.cat([ordinary.transpose(1, 2), local.transpose(1, 2)], dim=1).flatten(2)
         count = ordinary.shape[2]
         del q, k, v, ordinary, local  # freed before the next product takes memory
