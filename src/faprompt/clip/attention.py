@@ -159,7 +159,8 @@ class Mlp(nn.Module):
         # It is SiLU(1.702 h) / 1.702, whose factors the products take along: two passes less over
         # the widest tensor, and two roundings. SiLU's gradient reads its input.
         up, down, rows = self.c_fc, self.c_proj, x.flatten(0, -2)
-        hidden = torch.addmm(up.bias, rows, up.weight.t(), beta=QUICK, alpha=QUICK)
+        # Not beta: onnxruntime's int8 forgets it.
+        hidden = torch.addmm(QUICK * up.bias, rows, up.weight.t(), alpha=QUICK)
         hidden = silu(hidden, inplace=not torch.is_grad_enabled())
         return torch.addmm(down.bias, hidden, down.weight.t(), alpha=1 / QUICK).view_as(x)
 
