@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from counting import Passes
 from holding import Holding
 from torch.nn.functional import linear, silu
 
@@ -68,6 +69,13 @@ def test_quick_gelu_within_the_products_leaves_values_and_gradients() -> None:
     torch.testing.assert_close(results[0], results[1])
     with torch.inference_mode():
         torch.testing.assert_close(mlp(given), results[0][0], rtol=0, atol=0)
+
+
+def test_quick_gelu_makes_one_pass_over_the_widest_tensor() -> None:
+    mlp = Mlp(WIDTH, quick_gelu=True).requires_grad_(False)
+    with torch.inference_mode(), Passes(elements=3 * 4 * WIDTH) as passes:
+        mlp(torch.randn(3, WIDTH))
+    assert passes.count == 2, "the product and its activation"
 
 
 def test_under_autocast_what_runs_past_the_branches_stays_fp32(block: ResidualBlock) -> None:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from counting import Passes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -83,6 +84,15 @@ def test_local_loss_is_finite_where_probabilities_are_certain(gamma: float) -> N
         assert loss.isfinite()
         assert values.grad is not None
         assert values.grad.isfinite().all()
+
+
+def test_the_local_loss_makes_few_passes_over_full_size_maps() -> None:
+    """Dice sums and their gradients are computed on the patches; 29 passes were made before."""
+    masks = random_maps(5, size=40)[1]
+    patches = torch.rand(2, 49, requires_grad=True)
+    with Passes(elements=masks.numel()) as passes:
+        local_loss(patches, masks, LossConfig()).backward()
+    assert passes.count <= 23
 
 
 def test_focal_on_sigmoid_never_reaches_zero_for_normal_images() -> None:
