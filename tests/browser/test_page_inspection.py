@@ -283,6 +283,25 @@ def test_two_models_are_compared(open_page: Opener) -> None:
     expect(page.get_by_role("listbox")).to_be_visible()
 
 
+def test_images_listed_before_their_upload_was_answered_are_counted_once(
+    browser: Browser, tmp_path: Path
+) -> None:
+    model = GreyModel()
+    model.gate.clear()
+    with (
+        desk_at(tmp_path / "desk", served(model)) as address,
+        opened(browser, address) as page,
+    ):
+        page.evaluate(script("slow_answers"))
+        try:
+            page.set_input_files("#files", example_files())
+            expect(page.locator(".card")).to_have_count(24)
+            assert page.evaluate("[...totals]") == [24]
+        finally:
+            model.gate.set()
+        wait_scored(page)
+
+
 @pytest.mark.parametrize("window", [{}, PHONE], ids=["desktop", "phone"])
 def test_work_can_be_cancelled(browser: Browser, tmp_path: Path, window: dict[str, Any]) -> None:
     model = GreyModel()

@@ -8,11 +8,13 @@ import { hurry } from "./poll.js";
 import { store } from "./store.js";
 
 let upload = null;
+let before = 0; // items of the batch when the upload began
 let was = ""; // the batch whose work was seen going on
 
 /** The upload whose progress is shown too. */
 export function showUpload(one) {
   upload = one;
+  before = store.items.size;
   one.addEventListener("progress", draw);
   one.addEventListener("done", draw);
   draw();
@@ -46,9 +48,12 @@ function figures() {
   const own = upload?.batch === store.batch.id;
   const active = own && upload.active;
   const counts = own ? listed() : store.batch.counts;
+  const answered = own ? upload.ids.filter((id) => store.items.has(id)).length : 0;
+  const unlisted = own ? upload.ids.length - answered : 0;
+  const early = own ? Math.max(0, store.items.size - before - answered) : 0;
   const unsent = active ? upload.files.length - upload.sent : 0;
-  const unlisted = own ? upload.ids.filter((id) => !store.items.has(id)).length : 0;
-  const left = counts.waiting + counts.running + unsent + unlisted;
+  // Some are listed before the request that brought them is answered.
+  const left = counts.waiting + counts.running + unlisted + Math.max(0, unsent - early);
   const all = left + counts.done + counts.failed;
   return { counts, active, left, all, rate: store.batch.images_per_second };
 }
