@@ -4,6 +4,7 @@ python benchmarks/exports.py --json figures.json
 python benchmarks/exports.py --forms onnx --precisions int8 --calibrate path/to/data/magnetic_tile
 """
 
+import argparse
 import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
@@ -35,8 +36,12 @@ def main() -> None:
     parser.add_argument("--parity-images", help="images to compare on; the shipped examples")
     options = parser.parse_args()
     quiet_start()
+    report("exported models of tiny against torch in fp32", rows(options), options.json)
+
+
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """A row per form and precision, told as it comes."""
     detector = Detector.load("tiny", device="cpu", precision="fp32")
-    rows: list[Row] = []
     for precision in options.precisions:
         for form in options.forms:
             if precision == "bf16" and form == "onnx":
@@ -47,8 +52,7 @@ def main() -> None:
                 calibrate=options.calibrate if precision == "int8" else None,
                 parity_images=options.parity_images,
             )
-            rows += exported(detector, settings)
-    report("exported models of tiny against torch in fp32", rows, options.json)
+            yield from exported(detector, settings)
 
 
 def exported(detector: Detector, settings: ExportSettings) -> Iterator[Row]:
