@@ -18,34 +18,23 @@ from machine import (
     arguments,
     milliseconds,
     quiet_start,
-    random_clip,
+    random_network,
     report,
     timed,
 )
 
-from faprompt.clip.model import Clip
-from faprompt.clip.registry import ClipSpec, get_spec
-from faprompt.config import MethodConfig
+from faprompt.clip.registry import get_spec
 from faprompt.deploy.graph import Pipeline, write_onnx
 from faprompt.deploy.openvino import write_openvino
-from faprompt.method.network import FAPrompt
 from faprompt.runtime.sessions import onnx_session, openvino_session
 
 BACKBONE = "ViT-L-14-336"
 
 
-def model_of(backbone: str, precision: str) -> tuple[ClipSpec, Clip, FAPrompt]:
-    """A backbone of random weights, its towers in a precision, with new prompts."""
-    spec = get_spec(backbone)
-    clip = random_clip(spec, DTYPES[precision])
-    network = FAPrompt(clip, MethodConfig()).eval()
-    network.learner.float()
-    return spec, clip, network
-
-
 def in_torch(backbone: str, precision: str, batch: int) -> Callable[[], Any]:
     """The library's own forward."""
-    spec, clip, network = model_of(backbone, precision)
+    spec = get_spec(backbone)
+    clip, network = random_network(spec, DTYPES[precision])
     images = torch.randn(batch, 3, spec.default_size, spec.default_size)
     text = network.static_text()
 
@@ -60,7 +49,8 @@ def in_torch(backbone: str, precision: str, batch: int) -> Callable[[], Any]:
 
 def exported(backbone: str, folder: Path, batch: int) -> dict[str, Callable[[], Any]]:
     """Sessions of the graph as ``faprompt export`` writes it."""
-    spec, clip, network = model_of(backbone, "fp32")
+    spec = get_spec(backbone)
+    clip, network = random_network(spec, torch.float32)
     graph, model = folder / "model.onnx", folder / "model.xml"
     write_onnx(Pipeline(clip.visual, network, spec.default_size), graph)
     write_openvino(graph, model, half=False)

@@ -15,15 +15,13 @@ from machine import (
     check,
     milliseconds,
     quiet_start,
-    random_clip,
+    random_network,
     report,
     timed,
 )
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from faprompt.clip.registry import ClipSpec, get_spec
-from faprompt.config import MethodConfig
-from faprompt.method.network import FAPrompt
 
 BACKBONE = "ViT-L-14-336"
 LIMITS = {"fp32": 1.35, "bf16": 1.35}  # total / bare
@@ -65,9 +63,7 @@ def _shapes(length: int, width: int) -> tuple[tuple[int, int], ...]:
 def measure(precision: str, batch: int, repeats: int) -> dict[str, Any]:
     """One row of the table."""
     spec, dtype = get_spec(BACKBONE), DTYPES[precision]
-    clip = random_clip(spec, dtype)
-    network = FAPrompt(clip, MethodConfig()).eval()
-    network.learner.float()
+    clip, network = random_network(spec, dtype)
     images = torch.randn(batch, 3, spec.default_size, spec.default_size)
     bare = bare_calls(spec, batch, dtype)
     with torch.inference_mode():
@@ -99,8 +95,7 @@ def measure(precision: str, batch: int, repeats: int) -> dict[str, Any]:
 def after_tower(precision: str, batch: int, repeats: int) -> dict[str, Any]:
     """What follows the image tower alone, on random features: seconds instead of minutes."""
     spec, dtype = get_spec(BACKBONE), DTYPES[precision]
-    network = FAPrompt(random_clip(spec, dtype), MethodConfig()).eval()
-    network.learner.float()
+    _, network = random_network(spec, dtype)
     patches = (spec.default_size // spec.patch_size) ** 2
     image = torch.randn(batch, spec.embed_dim).to(dtype)
     local = torch.randn(batch, patches, spec.embed_dim).to(dtype)

@@ -18,6 +18,8 @@ from torch import nn
 from faprompt.clip.model import Clip
 from faprompt.clip.registry import ClipSpec
 from faprompt.clip.shapes import empty_clip
+from faprompt.config import MethodConfig
+from faprompt.method.network import FAPrompt
 
 ROOT = Path(__file__).parents[1]
 THREADS = 2  # the marks are for two cores
@@ -88,6 +90,14 @@ def random_clip(spec: ClipSpec, dtype: torch.dtype) -> Clip:
         if isinstance(module, nn.LayerNorm):
             module.reset_parameters()
     return clip
+
+
+def random_network(spec: ClipSpec, dtype: torch.dtype) -> tuple[Clip, FAPrompt]:
+    """A backbone of random weights, its towers in ``dtype``, and the method on it."""
+    clip = random_clip(spec, dtype)
+    network = FAPrompt(clip, MethodConfig()).eval()
+    network.learner.float()
+    return clip, network
 
 
 def milliseconds(stages: Callable[[], Sequence[float]], repeats: int) -> list[float]:
