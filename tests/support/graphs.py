@@ -17,6 +17,7 @@ from faprompt.detection.detector import Detector
 from faprompt.method.checkpoint import Header
 from faprompt.method.network import FAPrompt
 from faprompt.runtime.description import Description
+from faprompt.runtime.sessions import HINTS
 
 SIDE, GRID = 32, 4
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
@@ -72,7 +73,7 @@ def write_simple_model(folder: Path, *, form: str = "onnx", precision: str = "fp
     if form == "openvino":
         from faprompt.deploy.openvino import write_openvino
 
-        half = precision in ("fp16", "bf16")
+        half = precision in HINTS
         write_openvino(folder / "model.onnx", folder / "model.xml", half=half)
         names = ["model.xml", "model.bin"]
     Description(

@@ -92,10 +92,11 @@ def blot(canvas: Canvas, scene: Scene) -> Damage:
         pen = torch.maximum(pen, torch.where(along < 1, line, -9.0))
     inside = torch.where(canvas.chance(0.35) > 0, pen, splash)
     mask = canvas.soft(inside, canvas.uniform(1.2, 3)) * scene.foreground
-    tint = visible(mean_colour(scene), canvas.colour(1.0, 0.05, 0.95), 0.22)
+    skin = mean_colour(scene)
+    tint = visible(skin, canvas.colour(1.0, 0.05, 0.95), 0.22)
     cover = canvas.uniform(0.75, 1)
     local = blurred(scene.image.mean(dim=1, keepdim=True), 2)
-    light = (local / mean_colour(scene).mean(dim=1, keepdim=True).clamp(min=0.05)).clamp(0.4, 1.6)
+    light = (local / skin.mean(dim=1, keepdim=True).clamp(min=0.05)).clamp(0.4, 1.6)
     return mix(scene.image, (tint * light).clamp(0, 1), mask * cover), mask
 
 

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from faprompt.pretrain.canvas import Canvas, Scene, mix
+from faprompt.pretrain.canvas import Canvas, Scene, mix, superellipse
 from faprompt.pretrain.gloss import metal_lit
 
 
@@ -28,7 +28,7 @@ def rotor(canvas: Canvas) -> Scene:
     away = (radius - ring) / half
     beside = saw * broad / torch.minimum(half, broad * canvas.uniform(0.32, 0.48))
     power = mix(torch.full_like(half, 2.0), canvas.uniform(2, 8), canvas.chance(0.5))
-    far = (away.abs().pow(power) + beside.abs().pow(power) + 1e-6).pow(1 / power)
+    far = superellipse(away, beside, power)
     part = ((1 - far) * half * zoom / canvas.pixel / 1.5 + 0.5).clamp(0, 1)
     dome = (1 - far.clamp(0, 1).square()).clamp(min=1e-3).sqrt() * half * canvas.uniform(0.2, 1)
     sunk = canvas.chance(0.3)  # bores in place of bodies

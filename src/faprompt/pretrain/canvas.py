@@ -251,6 +251,14 @@ def mix(low: Tensor, high: Tensor, share: Tensor) -> Tensor:
     return low + (high - low) * share
 
 
+def superellipse(u: Tensor, v: Tensor, power: Tensor, least: float = 1e-6) -> Tensor:
+    """Distance from the middle, 1 at the outline: a rhombus at ``power`` 1, an ellipse at 2, a box.
+
+    ``least`` keeps the root of what lies in the middle finite.
+    """
+    return (u.abs().pow(power) + v.abs().pow(power) + least).pow(1 / power)
+
+
 def slopes(height: Tensor) -> tuple[Tensor, Tensor]:
     """Rise to the right and downwards of a height in coordinates, (N, 1, S, S); 0 at the border."""
     dx = torch.zeros_like(height)

@@ -7,6 +7,7 @@ import torch
 
 from faprompt.pretrain.canvas import Canvas, Scene, mix
 from faprompt.pretrain.laying import laid, laid_out
+from faprompt.pretrain.singles import dome
 
 
 def shell(canvas: Canvas) -> Scene:
@@ -27,8 +28,7 @@ def shell(canvas: Canvas) -> Scene:
     body = mix(base, other, (bands * canvas.uniform(0.4, 1.5) - 0.5).sigmoid())
     body = body * (1 - 0.12 * canvas.uniform(0, 1) * ribs)
     body = body * (1 + canvas.fractal(0.2, 1.0) * canvas.uniform(0, 0.04))
-    dome = (1 - radius.clamp(0, 1).square()).clamp(min=1e-4).sqrt()
-    height = dome * canvas.uniform(0.25, 0.5) + ribs * 0.016 * far.clamp(0, 1)
+    height = dome(radius) * canvas.uniform(0.25, 0.5) + ribs * 0.016 * far.clamp(0, 1)
     height = height + bands * 0.004
     inside = (1 - radius) * lay.size * 0.8
     shine = canvas.chance(0.6) * canvas.uniform(0.1, 0.7)
@@ -52,7 +52,7 @@ def bead(canvas: Canvas) -> Scene:
     mouth = (canvas.uniform(0.12, 0.25) - (u.square() + (v * 1.3).square()).sqrt()) * 14
     mouth = mouth.sigmoid() * canvas.chance(0.5)
     body = body * (1 - 0.75 * mouth)
-    height = (1 - radius.clamp(0, 1).square()).clamp(min=1e-4).sqrt() * 0.8 - 0.1 * mouth
+    height = dome(radius) * 0.8 - 0.1 * mouth
     inside = (1 - radius) * lay.size * 0.9
     shine = canvas.uniform(0.5, 1.2)
     return laid(canvas, lay, body=body.clamp(0, 1), inside=inside, height=height, shine=shine)

@@ -10,7 +10,7 @@ import math
 import torch
 
 from faprompt.pretrain import textures
-from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix
+from faprompt.pretrain.canvas import Canvas, Scene, blurred, mix, superellipse
 from faprompt.pretrain.composing import marks
 from faprompt.pretrain.laying import laid, laid_out
 from faprompt.pretrain.singles import apart, beside, dome, grown
@@ -23,7 +23,7 @@ def tablet(canvas: Canvas) -> Scene:
     u, v = lay.u * slim, lay.v * slim  # half the width is 1
     along = (u.abs() - (slim - 1)).clamp(min=0)
     power = mix(torch.full_like(slim, 2.0), canvas.uniform(2, 6), canvas.chance(0.4))
-    radius = (along.pow(power) + v.abs().pow(power) + 1e-6).pow(1 / power)
+    radius = superellipse(along, v, power)
     bevel = canvas.uniform(0.05, 0.45)
     height = ((1 - radius) / bevel).clamp(0, 1)
     height = mix(height, (height * (2 - height)).clamp(min=1e-4).sqrt(), canvas.chance(0.6))
@@ -50,7 +50,7 @@ def bake(canvas: Canvas) -> Scene:
     u, v = lay.u, lay.v * slim
     power = canvas.log_uniform(1.9, 6)
     lumps = canvas.clouds(1.4, 2.2, coarsest=4.0) * canvas.uniform(0.005, 0.05)
-    radius = (u.abs().pow(power) + v.abs().pow(power) + 1e-6).pow(1 / power) + lumps
+    radius = superellipse(u, v, power) + lumps
     crumb = canvas.fractal(0.5, 1.2, coarsest=canvas.uniform(4, 24))
     broad = canvas.clouds(1.2, 2.0, coarsest=2.0)
     dough = grown(canvas, 1, 4)
@@ -80,7 +80,7 @@ def moulding(canvas: Canvas) -> Scene:
     star = canvas.uniform(0, 0.3) * canvas.chance(0.6)
     wave = (turn * lobes).cos()
     power = mix(torch.full_like(slim, 2.0), canvas.log_uniform(2, 9), canvas.chance(0.5))
-    round_ = (u.abs().pow(power) + v.abs().pow(power) + 1e-6).pow(1 / power)
+    round_ = superellipse(u, v, power)
     radius = round_ / (1 - star + star * wave).clamp(min=0.3)
     hub = (u.square() + v.square()).sqrt()
     edge = canvas.log_uniform(0.03, 0.2)
@@ -121,7 +121,7 @@ def photo_thing(canvas: Canvas) -> Scene:
     v = v * (1 + canvas.uniform(0, 0.4) * u)
     lumps = canvas.clouds(1.8, 2.6, coarsest=2.0) * canvas.uniform(0, 0.12)
     power = canvas.log_uniform(1.6, 6)
-    radius = (u.abs().pow(power) + v.abs().pow(power) + 1e-6).pow(1 / power) + lumps
+    radius = superellipse(u, v, power) + lumps
     material = float(canvas.uniform(0, 1).flatten()[0]) < 0.5
     body = (textures.photo_surface if material else textures.photo_scene)(canvas).image
     broad = blurred(body, max(2, canvas.size // 10))

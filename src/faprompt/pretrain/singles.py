@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from faprompt.pretrain import metals, textures
-from faprompt.pretrain.canvas import Canvas, Scene, mix
+from faprompt.pretrain.canvas import Canvas, Scene, mix, superellipse
 from faprompt.pretrain.laying import Lay, laid, laid_out
 
 _GROWN = (
@@ -150,7 +150,7 @@ def pebble(canvas: Canvas) -> Scene:
     u, v = lay.u, lay.v * slim
     lumps = canvas.clouds(2.0, 3.0, coarsest=2.0) * canvas.uniform(0.02, 0.1)
     power = canvas.log_uniform(1.4, 3.5)
-    radius = (u.abs().pow(power) + v.abs().pow(power) + 1e-6).pow(1 / power) + lumps
+    radius = superellipse(u, v, power) + lumps
     kinds = [textures.stone, textures.granite, metals.cast]
     if canvas.photos is not None:
         kinds += [textures.photo_surface] * 2

@@ -6,7 +6,7 @@ Each function draws the N pictures of a canvas. Shapes: N pictures, S side.
 import torch
 
 from faprompt.pretrain import textures
-from faprompt.pretrain.canvas import Canvas, Scene, mix, relief
+from faprompt.pretrain.canvas import Canvas, Scene, mix, relief, superellipse
 from faprompt.pretrain.composing import (
     backdrop,
     compose,
@@ -23,7 +23,7 @@ def solid(canvas: Canvas) -> Scene:
     u, v = placed(canvas, 0.45, 0.85)
     v = v * canvas.uniform(1.0, 2.5)
     power = canvas.log_uniform(1.6, 8)
-    radius = (u.abs().pow(power) + v.abs().pow(power) + 1e-9).pow(1 / power)
+    radius = superellipse(u, v, power, 1e-9)
     inside = (1 - radius) * 0.5
     body = skin_of(canvas)
     label = torch.minimum(0.5 - u.abs(), canvas.uniform(0.15, 0.5) - v.abs())
@@ -92,7 +92,7 @@ def row(canvas: Canvas) -> Scene:
     pu, pv = fu - fu.floor() - 0.5, fv - fv.floor() - 0.5
     ratio = (lines / columns).clamp(0.4, 2.5)
     power = canvas.log_uniform(1.8, 8)
-    radius = ((pu.abs()).pow(power) + (pv.abs() * 1.0).pow(power) + 1e-9).pow(1 / power)
+    radius = superellipse(pu, pv, power, 1e-9)
     inside = (canvas.uniform(0.25, 0.42) - radius) * 2 / torch.maximum(columns, lines)
     body = canvas.colour(0.9) * (1 + canvas.fractal(0.5, 1.5) * canvas.uniform(0.01, 0.08))
     strip = canvas.soft(canvas.uniform(0.02, 0.1) - (pu * ratio).abs()) * canvas.chance(0.4)
@@ -139,7 +139,7 @@ def photo_object(canvas: Canvas) -> Scene:
     lumps = canvas.fractal(2.0, 2.5, coarsest=2.0) * canvas.uniform(0.0, 0.15)
     power = canvas.log_uniform(1.6, 6)
     v = v * canvas.uniform(1, 2)
-    radius = (u.abs().pow(power) + v.abs().pow(power) + 1e-9).pow(1 / power) + lumps
+    radius = superellipse(u, v, power, 1e-9) + lumps
     scene = compose(canvas, textures.photo_scene(canvas).image, (1 - radius) * 0.5, depth=0.15)
     ground = textures.photo_surface(canvas).image
     busy = canvas.chance(0.5)
