@@ -61,10 +61,23 @@ def test_a_new_run_may_start_from_exported_weights(tmp_path: Path) -> None:
     pretrain(micro_run(), tmp_path, pace(2))
     file = export_weights(tmp_path, tmp_path / "out", MICRO)
     tokenizer = load_tokenizer(get_spec("tiny"))
-    started = Pretraining(MICRO, spec=MICRO_SPEC, tokenizer=tokenizer, start=file)
+    started = Pretraining(MICRO, spec=MICRO_SPEC, tokenizer=tokenizer, start=[file])
     for name, value in load_file(file).items():
         assert_close(started.clip.state_dict()[name], value.float(), rtol=0, atol=0)
         assert_close(started.average[name], value.float(), rtol=0, atol=0)
+
+
+def test_a_run_from_several_weights_begins_with_their_mean(tmp_path: Path) -> None:
+    tokenizer, files = load_tokenizer(get_spec("tiny")), []
+    for seed in (1, 2):
+        recipe = replace(MICRO, seed=seed)
+        run = Pretraining(recipe, spec=MICRO_SPEC, tokenizer=tokenizer)
+        run.save(tmp_path / str(seed))
+        files.append(export_weights(tmp_path / str(seed), tmp_path / f"out{seed}", recipe))
+    started = Pretraining(MICRO, spec=MICRO_SPEC, tokenizer=tokenizer, start=files)
+    one, two = (load_file(file) for file in files)
+    for name, value in started.clip.state_dict().items():
+        assert_close(value, (one[name].float() + two[name].float()) / 2)
 
 
 def test_no_time_left_leaves_the_run_as_it_is(tmp_path: Path) -> None:

@@ -27,8 +27,12 @@ def pretrain(
     minutes: Annotated[float | None, typer.Option(help="Stop after this time.")] = None,
     steps: Annotated[int | None, typer.Option(help="Stop at this step of the run.")] = None,
     start: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Weights to begin with, not random ones."),
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Weights to begin with, not random ones; given again, the mean of all.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Continue the run in --out.")] = False,
     export: Annotated[
@@ -52,7 +56,7 @@ def pretrain(
     torch.set_num_threads(1)  # the parts of a step run side by side, one core each
     settings = load_recipe(recipe)
     bank = load_photos(photos) if photos is not None else None
-    run = Pretraining(settings, photos=bank, device=device, start=start)
+    run = Pretraining(settings, photos=bank, device=device, start=start or ())
     run_pretraining(run, out, Pace(minutes=minutes, steps=steps), resume=resume)
     if export is not None:
         typer.echo(f"weights: {export_weights(out, export, settings)}")

@@ -77,6 +77,25 @@ def coil(canvas: Canvas) -> Scene:
     return Scene(mix(ground, image, mask), mask, ground)
 
 
+def rack(canvas: Canvas) -> Scene:
+    """Racks, splines and gears from near: teeth with straight flanks, slanted or chevroned."""
+    angle = canvas.angle()
+    along, across = canvas.rotated(angle)
+    slant = across * canvas.uniform(-0.8, 0.8)
+    slant = mix(slant, slant.abs(), canvas.chance(0.25))
+    rate = canvas.log_uniform(0.9, 8)
+    phase = (along + slant + along.square() * canvas.uniform(-0.15, 0.15)) * rate
+    saw = (phase - phase.floor() - 0.5).abs() * 2
+    land = canvas.uniform(0.1, 0.45)
+    tooth = ((saw - land) / canvas.uniform(0.15, 0.5)).clamp(0, 1)
+    height = tooth * canvas.uniform(0.15, 0.5) / rate + canvas.profile(across / 1.5, 1.8) * 0.1
+    image = metal_lit(canvas, height, angle + torch.pi / 2 * canvas.chance(0.5))
+    wide = canvas.uniform(0.5, 2.5)
+    mask = canvas.soft(wide - (across - canvas.uniform(-0.3, 0.3)).abs(), 2)
+    ground = (image * canvas.uniform(0.05, 0.3)).clamp(0, 1)
+    return Scene(mix(ground, image, mask), mask, ground)
+
+
 def bearing(canvas: Canvas) -> Scene:
     """Balls or rollers in a row between two raceways."""
     angle = canvas.angle()

@@ -50,7 +50,7 @@ class Pretraining:
         photos: PhotoBank | None = None,
         tokenizer: Tokenizer | None = None,
         device: str | torch.device = "cpu",
-        start: Path | None = None,
+        start: Sequence[Path] = (),
     ) -> None:
         """Prepare a run.
 
@@ -60,7 +60,8 @@ class Pretraining:
             photos: Scenes that need photographs are left out without them.
             tokenizer: By default that of the spec.
             device: Renders and trains.
-            start: Weights to begin with, such as the shipped ones; by default random ones.
+            start: Weights to begin with, such as the shipped ones; of several their mean; of none
+                random ones.
 
         Raises:
             WeightsError: ``start`` cannot be read or is of another architecture.
@@ -80,8 +81,10 @@ class Pretraining:
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed)
             self.clip = initialised(Clip(self.spec)).to(self.device)
-        if start is not None:
-            self.clip.load_state_dict(build_state(start, self.spec))
+        if start:
+            states = [build_state(path, self.spec) for path in start]
+            mean = {n: sum(s[n].float() for s in states) / len(states) for n in states[0]}
+            self.clip.load_state_dict(mean)
         self.average = {name: value.clone() for name, value in self.clip.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.clip, recipe.weight_decay),
