@@ -200,10 +200,11 @@ def test_deep_prompts_replace_hidden_states_at_the_input_of_the_next_block() -> 
     embeddings, end = torch.randn(3, 12, spec.text.width), torch.tensor([8, 11, 11])
     x = embeddings + clip.text.positional_embedding[:12]
     first, *rest = clip.text.transformer.resblocks
-    x, _ = first.causal(x)  # type: ignore[operator]
+    seen = torch.ones(12, 12, dtype=torch.bool).tril()
+    x, _ = first.masked(x, seen)  # type: ignore[operator]
     for index, block in enumerate(rest):
         x[:, 1:5] = deep[index]
-        x, _ = block.causal(x)  # type: ignore[operator]
+        x, _ = block.masked(x, seen)  # type: ignore[operator]
     expected = clip.text.ln_final(x)[torch.arange(3), end] @ clip.text.text_projection
     assert_close(clip.text.encode(embeddings, end, deep), expected)
     with pytest.raises(ConfigError, match="3 sets of deep prompts need more than 3 text blocks"):
@@ -217,7 +218,8 @@ def test_a_common_beginning_is_encoded_once_with_equal_results() -> None:
     endings, end = torch.randn(3, 5, spec.text.width), torch.tensor([2, 4, 3])
     whole = torch.cat([beginning.expand(3, -1, -1), endings], dim=1)
     expected = clip.text.encode(whole, end + 6, deep)
-    prefix = clip.text.prefix(beginning, deep)
+    features, prefix = clip.text.branches(beginning, endings, end, deep)
+    assert_close(features, expected)
     assert_close(clip.text.encode(endings, end, prefix=prefix), expected)
 
 

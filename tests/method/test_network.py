@@ -39,7 +39,7 @@ def test_text_tower_computes_the_common_beginning_once(
         forward_calls(network.get_submodule("text_encoder.transformer.resblocks.0.mlp")) as shapes,
     ):
         network(*features)
-    assert shapes == [(1, 6, 64), (11, 6, 64), (30, 6, 64)], "beginning, static, adapted"
+    assert shapes == [(1, 6 + 11 * 6, 64), (30, 6, 64)], "beginning and static, adapted"
 
 
 def test_last_text_block_computes_the_read_out_position_alone(
@@ -48,7 +48,7 @@ def test_last_text_block_computes_the_read_out_position_alone(
     last = network.get_submodule("text_encoder.transformer.resblocks.8.mlp")
     with torch.no_grad(), forward_calls(last) as shapes:
         network(*features)
-    assert shapes == [(11, 1, 64), (30, 1, 64)], "static, adapted; of the beginning nothing"
+    assert shapes == [(1, 11, 64), (30, 1, 64)], "static, adapted; of the beginning nothing"
 
 
 def test_static_text_is_reused_at_inference(network: FAPrompt, features: Features) -> None:

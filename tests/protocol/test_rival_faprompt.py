@@ -146,7 +146,7 @@ def naive_text(
             block: Any = module
             if 1 <= index <= len(deep):
                 x = torch.cat([x[:1], deep[index - 1], x[1 + deep.shape[1] :]])
-            x = block.causal(x[None])[0][0]
+            x = block.masked(x[None], torch.ones(len(x), len(x), dtype=torch.bool).tril())[0][0]
         feature: Tensor = text.ln_final(x[-1]) @ text.text_projection
         return feature
 

@@ -68,7 +68,7 @@ def naive_text(
         if deep is not None and 1 <= index <= len(deep):
             for place, token in enumerate(deep[index - 1]):
                 x[1 + place] = token
-        x = block.causal(x[None])[0][0]
+        x = block.masked(x[None], torch.ones(len(x), len(x), dtype=torch.bool).tril())[0][0]
     return unit((text.ln_final(x[end]) @ text.text_projection).tolist())
 
 

@@ -23,8 +23,8 @@ def normal_parameter(*shape: int, std: float) -> nn.Parameter:
 
 
 def pick(x: Tensor, at: Tensor) -> Tensor:
-    """Position ``at`` (B,) of every row of (B, L, ...), as (B, 1, ...)."""
-    return x[torch.arange(len(x), device=x.device), at].unsqueeze(1)
+    """Positions ``at`` (B, N) of every row of (B, L, ...), as (B, N, ...)."""
+    return x[torch.arange(len(x), device=x.device)[:, None], at]
 
 
 def masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
@@ -94,18 +94,19 @@ class Attention(nn.Module):
         q, k, v = self.split(x)
         return self.merge(scaled_dot_product_attention(q, k, v))
 
-    def causal(
-        self, x: Tensor, past: KeysValues | None = None, at: Tensor | None = None
+    def masked(
+        self, x: Tensor, seen: Tensor, past: KeysValues | None = None, at: Tensor | None = None
     ) -> tuple[Tensor, KeysValues]:
-        """Attention of (B, L, D) to earlier positions, also to those of a common beginning.
+        """Attention of every position of (B, L, D) to those that it may see.
 
         Args:
             x: (B, L, D).
+            seen: Which positions it sees, bool (L, T + L).
             past: Keys and values of T positions before them, the same for all B, (1, H, T, D/H).
-            at: The one position of each row that is wanted, (B,); by default all.
+            at: The positions of each row that are wanted, (B, N); by default all.
 
         Returns:
-            (B, L, D) or (B, 1, D), and the keys and values of ``x`` alone.
+            (B, L, D) or (B, N, D), and the keys and values of ``x`` alone.
         """
         q, k, v = self.split(x)
         keys, values = k, v
@@ -114,10 +115,8 @@ class Attention(nn.Module):
                 torch.cat([before.expand(len(x), -1, -1, -1), now], dim=2)
                 for before, now in zip(past, (k, v), strict=True)
             )
-        count, total = x.shape[1], keys.shape[2]
-        seen = torch.ones(count, total, dtype=torch.bool, device=x.device).tril(total - count)
         if at is not None:
-            q, seen = pick(q.transpose(1, 2), at).transpose(1, 2), seen[at][:, None, None]
+            q, seen = pick(q.transpose(1, 2), at).transpose(1, 2), seen[at][:, None]
         return self.merge(masked_attention(q, keys, values, seen)), (k, v)
 
     def dual(self, x: Tensor, queries: int | None = None) -> tuple[Tensor, Tensor]:
@@ -180,11 +179,11 @@ class ResidualBlock(nn.Module):
         x = plus(self.attn(self.ln_1(x)), x)
         return plus(self.mlp(self.ln_2(x)), x)
 
-    def causal(
-        self, x: Tensor, past: KeysValues | None = None, at: Tensor | None = None
+    def masked(
+        self, x: Tensor, seen: Tensor, past: KeysValues | None = None, at: Tensor | None = None
     ) -> tuple[Tensor, KeysValues]:
-        """The text tower's block over (B, L, D); see :meth:`Attention.causal`."""
-        attended, keys_values = self.attn.causal(self.ln_1(x), past, at)
+        """The text tower's block over (B, L, D); see :meth:`Attention.masked`."""
+        attended, keys_values = self.attn.masked(self.ln_1(x), seen, past, at)
         x = (x if at is None else pick(x, at)) + attended
         return plus(self.mlp(self.ln_2(x)), x), keys_values
 

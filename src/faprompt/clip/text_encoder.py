@@ -75,50 +75,94 @@ class TextEncoder(nn.Module):
         Raises:
             ConfigError: more positions or more sets of deep prompts than the tower takes.
         """
-        x, _ = self._walk(embeddings, deep_prompts, prefix)
-        last: ResidualBlock = self.transformer.resblocks[-1]  # type: ignore[assignment]
-        # Nothing reads the last block's other positions.
-        x, _ = last.causal(x, prefix.blocks[-1] if prefix else None, at=end)  # (P, 1, W)
-        features: Tensor = self.ln_final(x[:, 0]) @ self.text_projection
-        return features
+        first, count = prefix.length if prefix else 0, embeddings.shape[1]
+        seen = torch.ones(count, first + count, dtype=torch.bool, device=embeddings.device)
+        read, _ = self._read(
+            embeddings,
+            self._positions(first + count)[first:],
+            seen.tril(first),
+            end[:, None],
+            deep_prompts=deep_prompts,
+            past=prefix.blocks if prefix else None,
+        )
+        return read[:, 0]
 
-    def prefix(self, embeddings: Tensor, deep_prompts: Tensor | None = None) -> Prefix:
-        """Encode a common beginning (T, W) once, for :meth:`encode` to go on from.
+    def branches(
+        self,
+        beginning: Tensor,
+        endings: Tensor,
+        end: Tensor,
+        deep_prompts: Tensor | None = None,
+    ) -> tuple[Tensor, Prefix]:
+        """Encode prompts with a common beginning, in one row: that once, then all their endings.
 
-        ``deep_prompts`` as there; the positions that they replace must lie in the beginning.
+        Args:
+            beginning: (T, W), without positions; holds what ``deep_prompts`` replace.
+            endings: (P, T', W).
+            end: Read-out position of each prompt among the T', (P,).
+            deep_prompts: As in :meth:`encode`.
+
+        Returns:
+            Text features (P, D), before normalisation, and the beginning for :meth:`encode` to go
+            on from.
         """
-        x, blocks = self._walk(embeddings[None], deep_prompts, None)
-        last: ResidualBlock = self.transformer.resblocks[-1]  # type: ignore[assignment]
-        _, keys, values = last.attn.split(last.ln_1(x))  # all that the last block leaves
-        return Prefix(len(embeddings), (*blocks, (keys, values)))
+        (count, length), first = endings.shape[:2], len(beginning)
+        device = endings.device
+        places = torch.arange(first + length, device=device)
+        branch = torch.arange(count, device=device)
+        # The beginning is branch -1, which all see; of the others each sees itself.
+        of = torch.cat([branch.new_full((first,), -1), branch.repeat_interleave(length)])
+        positions = torch.cat([places[:first], places[first:].repeat(count)])
+        related = (of[None] == of[:, None]) | (of[None] < 0)
+        row, blocks = self._read(
+            torch.cat([beginning, endings.flatten(0, 1)])[None],
+            self._positions(first + length)[positions],
+            related.tril(),
+            (first + branch * length + end)[None],
+            deep_prompts=deep_prompts,
+        )
+        kept = tuple((keys[:, :, :first], values[:, :, :first]) for keys, values in blocks)
+        return row[0], Prefix(first, kept)
 
-    def _walk(
-        self, embeddings: Tensor, deep_prompts: Tensor | None, prefix: Prefix | None
-    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
-        """Through all blocks but the last: hidden states (P, T, W), keys and values of each."""
-        first = prefix.length if prefix else 0
-        last = first + embeddings.shape[1]
-        if last > len(self.positional_embedding):
+    def _positions(self, count: int) -> Tensor:
+        """The first position embeddings (``count``, W)."""
+        if count > len(self.positional_embedding):
             raise ConfigError(
-                f"prompts of {last} tokens, this text tower has {len(self.positional_embedding)} "
+                f"prompts of {count} tokens, this text tower has {len(self.positional_embedding)} "
                 "positions: lower num_normal_tokens or num_abnormal_tokens"
             )
-        positions = self.positional_embedding[first:last]
+        return self.positional_embedding[:count]
+
+    def _read(
+        self,
+        embeddings: Tensor,
+        positions: Tensor,
+        seen: Tensor,
+        at: Tensor,
+        *,
+        deep_prompts: Tensor | None = None,
+        past: tuple[KeysValues, ...] | None = None,
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
+        """Features (P, N, D) at the positions ``at`` (P, N), keys and values of every block."""
         x = embeddings.to(self.text_projection.dtype) + positions
         sets = 0 if deep_prompts is None else len(deep_prompts)
-        if sets >= len(self.transformer.resblocks):
+        count = len(self.transformer.resblocks)
+        if sets >= count:
             raise ConfigError(
                 f"{sets} sets of deep prompts need more than {sets} text blocks, this tower has "
-                f"{len(self.transformer.resblocks)}: lower num_deep_prompts"
+                f"{count}: lower num_deep_prompts"
             )
         found = []
-        for index, module in enumerate([*self.transformer.resblocks][:-1]):
-            block: ResidualBlock = module
-            x, keys_values = block.causal(x, prefix.blocks[index] if prefix else None)
+        for index, module in enumerate(self.transformer.resblocks):
+            block: ResidualBlock = module  # type: ignore[assignment]
+            # Nothing reads the last block's other positions.
+            wanted = at if index == count - 1 else None
+            x, keys_values = block.masked(x, seen, past[index] if past else None, wanted)
             found.append(keys_values)
             if deep_prompts is not None and index < sets:
                 x = overwrite(x, deep_prompts[index])  # the input of the next block
-        return x, tuple(found)
+        features: Tensor = self.ln_final(x) @ self.text_projection
+        return features, tuple(found)
 
 
 def overwrite(x: Tensor, tokens: Tensor) -> Tensor:

@@ -175,14 +175,16 @@ class FAPrompt(nn.Module):
         """Encode the normality prompt and the K abnormality prompts without prior, at once."""
         words = self.text_encoder.token_embedding(self.words)  # (5, W)
         prompts = self.learner.prompts
-        beginning = self.text_encoder.prefix(prompts.beginning(words), prompts.deep())
         normal, abnormal = prompts.normal(words), prompts.abnormal(words)
         missing = abnormal.shape[2] - normal.shape[1]
         # What follows the read-out cannot reach it: the shorter prompt is filled with anything.
         filled = torch.cat([normal, normal[:, -1:].expand(-1, missing, -1)], dim=1)
         endings = torch.cat([filled, abnormal[0]])  # (1 + K, T, W)
         end = torch.cat([self.ends[:1], self.ends[1:].expand(len(abnormal[0]))])  # (1 + K,)
-        features = self._encode(endings, end, beginning)  # (1 + K, D)
+        features, beginning = self.text_encoder.branches(
+            prompts.beginning(words), endings, end, prompts.deep()
+        )
+        features = features.float()  # (1 + K, D)
         return StaticText(normal=features[:1], abnormal=features[1:], beginning=beginning)
 
     def adapted_text(self, prior: Tensor, beginning: Prefix) -> Tensor:
@@ -194,8 +196,8 @@ class FAPrompt(nn.Module):
         endings = self.learner.prompts.abnormal(words, prior)  # (B, K, T, W)
         images, count = endings.shape[:2]
         end = self.ends[1].expand(images * count)
-        features = self._encode(endings.flatten(0, 1), end, beginning)
-        return features.reshape(images, count, -1)
+        features = self.text_encoder.encode(endings.flatten(0, 1), end, prefix=beginning)
+        return features.float().reshape(images, count, -1)
 
     def losses(self, scores: Scores, targets: Targets, config: LossConfig) -> Losses:
         """The training loss of a scored batch (METHOD section 5)."""
@@ -226,9 +228,6 @@ class FAPrompt(nn.Module):
             if (known := losses.known_only(patches[..., 1], targets)) is not None:
                 total = total + weight * losses.local_loss(*known, config)
         return total
-
-    def _encode(self, endings: Tensor, end: Tensor, beginning: Prefix) -> Tensor:
-        return self.text_encoder.encode(endings, end, prefix=beginning).float()
 
 
 def prompt_responses(patches: Tensor, abnormal: Tensor, scale: Tensor) -> Tensor:
