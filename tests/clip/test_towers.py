@@ -12,6 +12,7 @@ from reference_clips import SPECS, random_tokens, reference
 from torch import Tensor
 from torch.testing import assert_close
 
+from faprompt.clip.attention import full_attention
 from faprompt.clip.image_encoder import ImageEncoder, resize_positions
 from faprompt.clip.layouts import canonical_state
 from faprompt.clip.model import Clip
@@ -221,6 +222,19 @@ def test_a_common_beginning_is_encoded_once_with_equal_results() -> None:
     features, prefix = clip.text.branches(beginning, endings, end, deep)
     assert_close(features, expected)
     assert_close(clip.text.encode(endings, end, prefix=prefix), expected)
+
+
+def test_attention_that_learns_in_bf16_is_written_out_and_gives_the_fused_gradient() -> None:
+    wide = torch.randn(2, 50, 3, 4, 16, requires_grad=True)
+    narrow = wide.detach().bfloat16().requires_grad_()
+    gradients = []
+    for x in (wide, narrow):
+        with torch.profiler.profile() as seen:
+            out = full_attention(*x.permute(2, 0, 3, 1, 4))
+        fused = any("flash_attention" in event.key for event in seen.key_averages())
+        assert fused == (x is wide)
+        gradients += torch.autograd.grad(out.float().square().sum(), x)
+    assert_close(gradients[1].float(), gradients[0], rtol=0, atol=0.03 * gradients[0].abs().max())
 
 
 def test_the_last_block_computes_the_class_token_alone() -> None:

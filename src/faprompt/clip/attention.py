@@ -48,6 +48,19 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
     return attended
 
 
+def full_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of every position to all, (B, H, L, D/H) each.
+
+    While towers learn in bf16 on a CPU it is written out: there the backward pass of torch's fused
+    kernel takes three times as long (docs/performance.md).
+    """
+    if not (q.requires_grad and q.dtype == torch.bfloat16 and q.device.type == "cpu"):
+        return scaled_dot_product_attention(q, k, v)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, H, L, T)
+    attended: Tensor = scores.softmax(dim=-1) @ v
+    return attended
+
+
 def plus(fresh: Tensor, x: Tensor) -> Tensor:
     """The sum of a tensor that nobody else reads and ``x``, in place where that loses nothing.
 
@@ -92,7 +105,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Ordinary query-key attention over (B, L, D)."""
         q, k, v = self.split(x)
-        return self.merge(scaled_dot_product_attention(q, k, v))
+        return self.merge(full_attention(q, k, v))
 
     def masked(
         self, x: Tensor, seen: Tensor, past: KeysValues | None = None, at: Tensor | None = None
@@ -131,8 +144,8 @@ class Attention(nn.Module):
                 default all. It is (B, queries, D) then.
         """
         q, k, v = self.split(x)
-        ordinary = scaled_dot_product_attention(q[:, :, :queries], k, v)
-        local = scaled_dot_product_attention(v, v, v)
+        ordinary = full_attention(q[:, :, :queries], k, v)
+        local = full_attention(v, v, v)
         both = torch.cat([ordinary.transpose(1, 2), local.transpose(1, 2)], dim=1).flatten(2)
         count = ordinary.shape[2]
         del q, k, v, ordinary, local  # freed before the next product takes memory
