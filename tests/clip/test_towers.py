@@ -227,7 +227,7 @@ def test_a_common_beginning_is_encoded_once_with_equal_results() -> None:
 def test_attention_that_learns_in_bf16_is_written_out_and_gives_the_fused_gradient() -> None:
     wide = torch.randn(2, 50, 3, 4, 16, requires_grad=True)
     narrow = wide.detach().bfloat16().requires_grad_()
-    gradients = []
+    gradients = list[Tensor]()
     for x in (wide, narrow):
         with torch.profiler.profile() as seen:
             out = full_attention(*x.permute(2, 0, 3, 1, 4))
