@@ -3,7 +3,7 @@
 Scenes that need photographs are left out. "drawing ms" is one part's scenes drawn alone.
 """
 
-from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,22 +15,18 @@ from faprompt.pretrain.trainer import Pretraining
 SCENES, SIDE = 32, 224
 
 
-def measured(precisions: Sequence[str], repeats: int) -> Iterator[dict[str, Any]]:
-    """One row per precision."""
-    for precision in precisions:
-        stages = (Stage(size=SIDE, steps=0),)
-        run = Pretraining(Recipe(scenes=SCENES, precision=precision, stages=stages))
-
-        def stretch(run: Pretraining = run) -> Sequence[float]:
-            return timed(run.step, lambda: run.maker.make(run.steps, 0))
-
-        step, drawing = milliseconds(stretch, repeats)
-        yield {
-            "precision": precision,
-            "step ms": step,
-            "drawing ms": drawing,
-            "images/s": 2 * SCENES / step * 1000,
-        }
+def measure(precision: str, repeats: int) -> dict[str, Any]:
+    """One row of the table."""
+    stages = (Stage(size=SIDE, steps=0),)
+    run = Pretraining(Recipe(scenes=SCENES, precision=precision, stages=stages))
+    stretch = partial(timed, run.step, lambda: run.maker.make(run.steps, 0))
+    step, drawing = milliseconds(stretch, repeats)
+    return {
+        "precision": precision,
+        "step ms": step,
+        "drawing ms": drawing,
+        "images/s": 2 * SCENES / step * 1000,
+    }
 
 
 def main() -> None:
@@ -39,7 +35,8 @@ def main() -> None:
     parser.add_argument("--precision", choices=DTYPES, nargs="+", default=list(DTYPES))
     options = parser.parse_args()
     torch.set_num_threads(1)  # the parts run side by side, one core each
-    report("pretraining tiny", measured(options.precision, options.repeats), options.json)
+    found = (measure(precision, options.repeats) for precision in options.precision)
+    report("pretraining tiny", found, options.json)
 
 
 if __name__ == "__main__":

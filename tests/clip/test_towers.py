@@ -108,6 +108,22 @@ def test_local_features_of_every_dual_block_equal_a_naive_loop(name: str) -> Non
     assert_close(found.patches(blocks[0]), found.local[blocks[0]][:, 1:])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tower_that_learns_sees_what_a_frozen_one_sees(name: str, dtype: torch.dtype) -> None:
+    """In bf16 its attention is written out."""
+    images = pixels(SPECS[name])
+    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32, cache_enabled=False):
+        frozen = clip_of(name).visual.dual(images)
+        seen = clip_of(name).requires_grad_(True).visual.dual(images)
+    assert seen.image.requires_grad
+    for found, expected in ((seen.image, frozen.image), (seen.patches(), frozen.patches())):
+        if dtype == torch.float32:
+            assert_close(found, expected)
+        else:
+            assert_close(found, expected, rtol=0, atol=0.02 * float(expected.abs().max()))
+
+
 def test_default_is_the_last_block_and_others_are_refused() -> None:
     visual = clip_of("quick").visual
     assert list(visual.dual(pixels(SPECS["quick"])).local) == [2]
