@@ -12,6 +12,7 @@ from graphs import write_simple_model
 from PIL import Image
 from random_model import random_model
 from typer.testing import CliRunner, Result
+from watches import render_video
 
 from faprompt.cli.main import load_commands
 from faprompt.data.hashing import content_hash
@@ -150,6 +151,22 @@ def test_a_reference_is_no_normal_image(parts: Path, tmp_path_factory: Any) -> N
     assert len(station.normal) == 9
     assert content_hash(parts / "refs" / "a.png") not in station.normal_hashes
     assert set(station.settings) == {"references_sha256"}
+
+
+def test_a_station_with_references_watches_with_them(parts: Path, tmp_path_factory: Any) -> None:
+    options = random_model(tmp_path_factory.mktemp("random"))
+    grey(parts / "refs" / "a.png", 120)
+    station, belt = parts / "s.json", render_video(parts / "belt.avi", [20, 240])
+    reference = ("--reference", parts / "refs", *options)
+    run("calibrate", "--normal", parts / "good", *reference, "--out", station, *RATES)
+    watch = ("watch", "--source", belt, "--station", station, "--out", parts / "log")
+    alone = run(*watch, *options, ok=False).exception
+    assert isinstance(alone, StationError)
+    assert "references_sha256 was" in str(alone)
+    assert not (parts / "log").exists()
+    run(*watch, *reference)
+    assert [row["frame"] for row in rows_of(parts / "log")] == [1, 2]
+    assert all(row["decision"] for row in rows_of(parts / "log"))
 
 
 def test_bad_images_are_left_out(model: Path, parts: Path) -> None:

@@ -71,6 +71,7 @@ def watch(
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
+    reference: options.Reference = None,
     roi: looking.Roi = None,
     ignore: looking.Ignore = None,
     tile: looking.Tile = None,
@@ -101,6 +102,7 @@ def watch(
         watched = run.folder(folder, out) if folder else run.video(str(source), every, tries)
         log = WatchLog(out, watched.name)  # before the model, which takes longer
         loaded = options.load_model(model, weights=weights, device=device, precision=precision)
+        loaded = options.with_references(loaded, reference, look.areas)
         options.use_station(loaded, station, look)
         asked = {"batch_size": batch_size, "workers": workers, "max_pixels": max_pixels}
         job = Watch(
