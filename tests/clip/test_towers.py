@@ -254,6 +254,23 @@ def test_attention_that_learns_in_bf16_is_written_out_and_gives_the_fused_gradie
     assert_close(gradients[1].float(), gradients[0], rtol=0, atol=0.03 * largest)
 
 
+@pytest.mark.parametrize(
+    ("keys", "handed"), [(1370, 1376), (785, 800), (1376, 1376), (1025, 1025), (250, 250)]
+)
+def test_in_bf16_many_keys_nearly_fill_tiles_and_fill_them_without_weight(
+    keys: int, handed: int
+) -> None:
+    q = torch.full((1, 2, 5, 16), 8.0, dtype=torch.bfloat16)
+    k, v = -q[:, :, :1].expand(-1, -1, keys, -1), torch.ones(1, 2, keys, 16, dtype=torch.bfloat16)
+    with torch.profiler.profile(record_shapes=True) as seen:
+        out = full_attention(q, k, v)  # a key that is no key would outweigh all others
+    shapes = [e.input_shapes[1] for e in seen.events() or [] if "flash_attention" in e.key]
+    assert {tuple(shape) for shape in shapes} == {(1, 2, handed, 16)}
+    assert_close(out, torch.ones_like(q))
+    x = torch.randn(3, 1, 2, keys, 16)
+    assert_close(full_attention(*x.bfloat16()).float(), full_attention(*x), rtol=0, atol=0.02)
+
+
 def test_the_last_block_computes_the_class_token_alone() -> None:
     spec, clip = SPECS["exact"], clip_of("exact")
     visual, last = clip.visual, f"transformer.resblocks.{spec.image.layers - 1}.mlp"

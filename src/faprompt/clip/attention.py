@@ -5,10 +5,22 @@ Shapes: B sequences, L positions, T positions before them, D width, H heads.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention, silu
+from torch.nn.functional import (
+    gelu,
+    layer_norm,
+    linear,
+    pad,
+    scaled_dot_product_attention,
+    silu,
+)
 
 QUICK = 1.702
 """QuickGELU(x) = x * sigmoid(QUICK * x)."""
+
+TILE = 32
+"""Keys that AMX multiplies at once in bf16."""
+LONG = 512
+"""Positions from which copying the keys costs less than their last, broken tile."""
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values of some positions in one block, (B, H, L, D/H) each."""
@@ -51,14 +63,24 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
 def full_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention of every position to all, (B, H, L, D/H) each.
 
-    While towers learn in bf16 on a CPU it is written out: there the backward pass of torch's fused
-    kernel takes three times as long (docs/performance.md).
+    Torch's fused kernel, and in bf16 on a CPU what suits it (docs/performance.md): while towers
+    learn attention is written out, as the kernel's backward pass takes three times as long; else
+    keys that nearly fill whole tiles fill them.
     """
-    if not (q.requires_grad and q.dtype == torch.bfloat16 and q.device.type == "cpu"):
+    if q.dtype != torch.bfloat16 or q.device.type != "cpu":
         return scaled_dot_product_attention(q, k, v)
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, H, L, T)
-    attended: Tensor = scores.softmax(dim=-1) @ v
-    return attended
+    if q.requires_grad:
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, H, L, T)
+        attended: Tensor = scores.softmax(dim=-1) @ v
+        return attended
+    missing = -k.shape[2] % TILE
+    if k.shape[2] < LONG or not 0 < missing < TILE / 2:
+        return scaled_dot_product_attention(q, k, v)
+    hidden = k.new_zeros(k.shape[2] + missing)
+    hidden[-missing:] = -torch.inf
+    values = pad(v, (0, 0, 0, missing))
+    keys = values if k is v else pad(k, (0, 0, 0, missing))
+    return scaled_dot_product_attention(q, keys, values, attn_mask=hidden.expand(1, 1, 1, -1))
 
 
 def plus(fresh: Tensor, x: Tensor) -> Tensor:
