@@ -98,6 +98,7 @@ def test_no_such_plan_names_the_shipped_ones(tmp_path: Path) -> None:
 def test_shipped_plans_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAPROMPT_DATA", "/sets")
     monkeypatch.setenv("FAPROMPT_RENDERED", "/sets/rendered")
+    monkeypatch.setenv("FAPROMPT_HELDOUT", "/sets/heldout")
     plan = load_plan(name)
     assert len(plan.seeds) >= 3
     assert "faprompt" in plan.methods

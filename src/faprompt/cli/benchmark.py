@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 PlanFile = Annotated[
     str,
     typer.Argument(
-        metavar="PLAN", help="A YAML file, or a shipped one: paper.yaml, small.yaml, tiny.yaml."
+        metavar="PLAN",
+        help="A YAML file, or a shipped one: heldout.yaml, paper.yaml, small.yaml, tiny.yaml.",
     ),
 ]
 Out = Annotated[

@@ -15,7 +15,7 @@ from faprompt.errors import ConfigError
 from faprompt.files import expanded
 from faprompt.protocol.published import SOURCES
 
-SHIPPED = ("paper.yaml", "small.yaml", "tiny.yaml")
+SHIPPED = ("heldout.yaml", "paper.yaml", "small.yaml", "tiny.yaml")
 LARGEST = sys.float_info.max
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}")
 _GIVEN = ("seed", "input_size", "blur_sigma")
