@@ -25,8 +25,14 @@ pytestmark = [
 DATA = Path(FOLDER or ".") / "data"
 EACH = 24  # images of either label
 POINTS = 0.001  # a tenth of a percentage point
-FEW = {("hazelnut_toy", "pixel_ap"): 0.003, ("hazelnut_toy", "pixel_f1max"): 0.003}
-"""What moves more than it should; 0.0018 and 0.0026 were measured."""
+FEW = {
+    ("hazelnut_toy", "pixel_ap"): 0.003,
+    ("hazelnut_toy", "pixel_f1max"): 0.003,
+    ("bsdata", "pixel_ap"): 0.002,
+    ("bsdata", "pixel_f1max"): 0.002,
+}
+"""What moves more than it should on so few images; 0.0018, 0.0026, 0.0011 and 0.0011 were measured. On
+all images of both sets less than ``POINTS`` was (docs/performance.md)."""
 SCORES = 0.02  # largest change of an image score (0.011 was measured)
 
 
