@@ -31,8 +31,8 @@ FEW = {
     ("bsdata", "pixel_ap"): 0.002,
     ("bsdata", "pixel_f1max"): 0.002,
 }
-"""What moves more than it should on so few images; 0.0018, 0.0026, 0.0011 and 0.0011 were measured. On
-all images of both sets less than ``POINTS`` was (docs/performance.md)."""
+"""What moves more than it should on so few images; 0.0018, 0.0026, 0.0011 and 0.0011 were measured.
+On all images of both sets less than ``POINTS`` was (docs/performance.md)."""
 SCORES = 0.02  # largest change of an image score (0.011 was measured)
 
 
