@@ -107,6 +107,15 @@ def test_shipped_plans_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert all(spec.partition(":")[2].startswith("/sets/") for spec in sets)
 
 
+def test_shipped_prompts_are_scored_as_they_were_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FAPROMPT_DATA", "FAPROMPT_RENDERED", "FAPROMPT_HELDOUT"):
+        monkeypatch.setenv(name, "/sets")
+    chosen, scored = load_plan("heldout.yaml"), load_plan("tiny.yaml")
+    for name in ("backbone", "blur_sigma", "seeds", "training"):
+        assert getattr(chosen, name) == getattr(scored, name)
+    assert chosen.transfers[0].auxiliary == scored.transfers[0].auxiliary
+
+
 def test_the_paper_s_plan_has_its_19_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAPROMPT_DATA", "/sets")
     plan = load_plan("paper.yaml")

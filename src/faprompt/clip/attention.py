@@ -67,17 +67,20 @@ def full_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     learn attention is written out, as the kernel's backward pass takes three times as long; else
     keys that nearly fill whole tiles fill them.
     """
-    if q.dtype != torch.bfloat16 or q.device.type != "cpu":
-        return scaled_dot_product_attention(q, k, v)
-    if q.requires_grad:
+    narrow = q.dtype == torch.bfloat16 and q.device.type == "cpu"
+    if narrow and q.requires_grad:
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # (B, H, L, T)
         attended: Tensor = scores.softmax(dim=-1) @ v
         return attended
     missing = -k.shape[2] % TILE
-    if k.shape[2] < LONG or not 0 < missing < TILE / 2:
-        return scaled_dot_product_attention(q, k, v)
-    hidden = k.new_zeros(k.shape[2] + missing)
-    hidden[-missing:] = -torch.inf
+    if narrow and k.shape[2] >= LONG and 0 < missing < TILE / 2:
+        return filled_attention(q, k, v, missing)
+    return scaled_dot_product_attention(q, k, v)
+
+
+def filled_attention(q: Tensor, k: Tensor, v: Tensor, missing: int) -> Tensor:
+    """The same with so many more keys, which no query sees."""
+    hidden = pad(k.new_zeros(k.shape[2]), (0, missing), value=-torch.inf)  # added to the scores
     values = pad(v, (0, 0, 0, missing))
     keys = values if k is v else pad(k, (0, 0, 0, missing))
     return scaled_dot_product_attention(q, keys, values, attn_mask=hidden.expand(1, 1, 1, -1))
