@@ -121,8 +121,10 @@ def _mean(scene: Scene) -> Tensor:
 
 def polyp(canvas: Canvas, scene: Scene) -> Damage:
     """A smooth lump of tissue: own light and shadow, a little redder or paler, own vessels."""
-    x, y = centre_in(canvas, scene.foreground)
-    radius = canvas.log_uniform(0.08, 0.55)
+    # Whoever steers the lens turns it towards what was found.
+    middle = (-(canvas.x.square() + canvas.y.square()) * canvas.uniform(0.2, 2)).exp()
+    x, y = centre_in(canvas, scene.foreground * middle)
+    radius = canvas.log_uniform(0.12, 0.75)
     inside = _lobed(canvas, (x, y), radius)
     dome = inside.clamp(0, 1)
     dome = (dome * (2 - dome)).pow(canvas.uniform(0.5, 1.0))

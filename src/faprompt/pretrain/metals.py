@@ -55,6 +55,17 @@ def _finish(canvas: Canvas, tone: Tensor, angle: Tensor) -> Tensor:
     return _photographed(canvas, tone * (1 + marks * canvas.log_uniform(0.008, 0.12) + blotch))
 
 
+def honed(canvas: Canvas) -> Scene:
+    """Honed or lapped faces: fine lines in two crossing directions. Held out from training."""
+    angle, half = canvas.angle(), canvas.uniform(0.25, 0.75)
+    image = _uneven(canvas)
+    for turn in (angle - half, angle + half):
+        image = image + canvas.log_uniform(0.01, 0.08) * canvas.fractal(
+            0.0, 0.6, stretch=canvas.log_uniform(6, 40), angle=turn
+        )
+    return surface(_lived_in(canvas, _grey(canvas) * image))
+
+
 def cylinder(canvas: Canvas) -> Scene:
     """A round bar that fills the picture: bright bands along it, grinding around it, wear."""
     angle = canvas.angle()

@@ -42,7 +42,7 @@ from faprompt.pretrain.kinds import (
 )
 from faprompt.pretrain.photos import PhotoBank
 
-RENDERER_VERSION = 9
+RENDERER_VERSION = 10
 """Raised whenever the same seed gives other pictures."""
 
 LEAST_CHANGE = 0.04

@@ -30,6 +30,21 @@ def wet_tissue(canvas: Canvas) -> Scene:
     return Scene(image.clamp(0, 1), seen * (1 - lumen), torch.zeros_like(image))
 
 
+def rugae(canvas: Canvas) -> Scene:
+    """The wall of a stomach: long thick folds side by side, no tube. Held out from training."""
+    u, v = _bent(canvas, canvas.uniform(0.1, 0.3))
+    turn = canvas.angle()
+    across = v * turn.cos() - u * turn.sin()
+    wave = (across * canvas.uniform(4, 12) + canvas.angle()).sin().abs().sqrt()
+    height = 0.12 * wave * canvas.uniform(0.2, 1) + 0.04 * canvas.clouds(2.2, 3.0, coarsest=2.0)
+    image = _mucosa(canvas) * _lamp(canvas, torch.ones_like(wave), height)
+    image = image * (1 - (1 - wave) * canvas.uniform(0.1, 0.7))
+    image = mix(image, torch.ones_like(image), _gleam(canvas, height))
+    seen = _frame(canvas)
+    image = (image * seen).clamp(0, 1) + _caption(canvas, seen)
+    return Scene(image.clamp(0, 1), seen, torch.zeros_like(image))
+
+
 def _bent(canvas: Canvas, amount: Tensor) -> tuple[Tensor, Tensor]:
     """Coordinates bent by broad noise, (N, 1, S, S) each."""
     bend_x, bend_y = canvas.clouds(2.8, 3.5), canvas.clouds(2.8, 3.5)
@@ -49,7 +64,8 @@ def _folds(canvas: Canvas, radius: Tensor, turn: Tensor) -> tuple[Tensor, Tensor
     lap = phase / (2 * torch.pi)
     hidden = blurred((lap - lap.floor()).pow(canvas.log_uniform(0.7, 3)), 1)
     shade = 1 - parts * hidden * canvas.uniform(0, 0.75) * canvas.chance(0.7)
-    height = radius.clamp(0.1, 1) * (0.2 * ridge * parts * canvas.uniform(0.1, 1) + 0.05 * own)
+    steep = canvas.log_uniform(0.02, 0.35)
+    height = radius.clamp(0.1, 1) * (steep * ridge * parts + 0.05 * own)
     return height, shade
 
 

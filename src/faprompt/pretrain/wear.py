@@ -6,7 +6,16 @@ The same signature as in :mod:`faprompt.pretrain.defects`. Shapes: N pictures, S
 import torch
 from torch import Tensor
 
-from faprompt.pretrain.canvas import Canvas, Scene, Zones, blurred, mix, relief
+from faprompt.pretrain.canvas import (
+    Canvas,
+    Scene,
+    Zones,
+    blurred,
+    mix,
+    relief,
+    slopes,
+    superellipse,
+)
 from faprompt.pretrain.defects import Damage, blob, centre_in, mean_colour, stroke
 
 
@@ -160,6 +169,58 @@ def _other_grain(canvas: Canvas, scene: Scene) -> Tensor:
     other = smooth * (1 + grain * strength) + detail * canvas.uniform(0, 0.5)
     other = mix(other, smooth + detail * 0.15, polished)
     tone = canvas.uniform(0.03, 0.15) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
+    return other * (1 + tone)
+
+
+def unfinished(canvas: Canvas, scene: Scene) -> Damage:
+    """An area that the tool left out or went over twice: the grain goes on beyond its border."""
+    angle = grain_angle(scene) + canvas.uniform(-0.05, 0.05)
+    along, across = canvas.rotated(angle + torch.pi / 2 * canvas.chance(0.3))
+    wobble = canvas.clouds(1.6, 2.2, coarsest=3.0) * canvas.uniform(0, 0.02)
+    inside = _left_out(canvas, scene, along, across) + wobble
+    mask = canvas.soft(inside, canvas.log_uniform(1, 12)) * scene.foreground
+    return mix(scene.image, _otherwise_cut(canvas, scene, angle), mask), mask
+
+
+def grain_angle(scene: Scene) -> Tensor:
+    """Direction in which a picture changes least, (N, 1, 1, 1) in radians."""
+    grey = scene.image.mean(dim=1, keepdim=True)
+    dx, dy = slopes(blurred(blurred(grey, 1), 1))  # of the finest lines they would lie
+    xx, yy, xy = (
+        (a * b * scene.foreground).sum(dim=(1, 2, 3), keepdim=True)
+        for a, b in ((dx, dx), (dy, dy), (dx, dy))
+    )
+    return torch.atan2(2 * xy, xx - yy) / 2 + torch.pi / 2
+
+
+def _left_out(canvas: Canvas, scene: Scene, along: Tensor, across: Tensor) -> Tensor:
+    """One end of a piece, a block, or a tongue: distance to its border, positive inside."""
+    end = along * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0) - canvas.uniform(-0.05, 0.85)
+    end = end + canvas.uniform(-0.25, 0.25) * (across.square() + across)
+    x, y = centre_in(canvas, scene.foreground)
+    u, v = canvas.rotated(grain_angle(scene), canvas.x - x, canvas.y - y)
+    long, wide = canvas.log_uniform(0.12, 0.9), canvas.log_uniform(0.1, 0.6)
+    thin = (1 + canvas.uniform(-0.6, 0.6) * u / long).clamp(0.3, 1.6)
+    tongue = torch.minimum(long, wide) * (1 - superellipse(u / long, v / (wide * thin), wide + 1.8))
+    power = canvas.uniform(4, 12)
+    block = torch.minimum(long, wide) * (1 - superellipse(u / long, v / wide, power))
+    kind = canvas.uniform(0, 1)
+    return torch.where(kind < 0.45, end, torch.where(kind < 0.75, block, tongue))
+
+
+def _otherwise_cut(canvas: Canvas, scene: Scene, angle: Tensor) -> Tensor:
+    """The picture with its own grain stronger, weaker or as it was, in another tone."""
+    _, across = canvas.rotated(angle)
+    smooth = blurred(scene.image, max(2, canvas.size // 40))
+    detail = scene.image - smooth
+    streaks = canvas.profile(across / 1.5, 0.4) * canvas.log_uniform(0.03, 0.2)
+    streaks = streaks * (1 + 0.4 * canvas.clouds(1.0, 1.8, coarsest=2.0))
+    deeper = smooth * (1 + streaks) + detail * canvas.uniform(1, 3)
+    grain = canvas.fractal(0.0, 1.0, coarsest=8.0) * canvas.uniform(0.01, 0.07)
+    plainer = smooth * (1 + grain) + detail * canvas.uniform(0, 0.5)
+    kind = canvas.uniform(0, 1)
+    other = torch.where(kind < 0.5, deeper, torch.where(kind < 0.8, plainer, scene.image))
+    tone = canvas.uniform(0.04, 0.4) * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0)
     return other * (1 + tone)
 
 
