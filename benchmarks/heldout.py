@@ -2,7 +2,8 @@
 
     python benchmarks/heldout.py src/faprompt/assets/tiny/tiny.safetensors --photos PHOTOS
 
-AUROC in percent with the words "object." and "damaged object.": of all kinds, then of each.
+AUROC in percent with the words "object." and "damaged object.": of all kinds, then of each; or of
+scenes of one kind with one kind of defect: --pairs honed:unfinished rugae:polyp
 """
 
 import argparse
@@ -28,30 +29,36 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=192)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--pairs", nargs="+", metavar="SCENE:DEFECT")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     spec = get_spec("tiny")
     tokenizer = load_tokenizer(spec)
     photos = load_photos(asked.photos).part(heldout=True)
-    kinds = [kind.name for kind in scenes_of("heldout", photos=True)]
+    names = [kind.name for kind in scenes_of("heldout", photos=True)]
+    drawn = [(None, asked.scenes), *((name, asked.scenes // 4) for name in names)]
+    if asked.pairs:
+        drawn = [(pair, asked.scenes // 4) for pair in asked.pairs]
     print(f"renderer version {RENDERER_VERSION}, {asked.size} px, seed {asked.seed}")
     for path in asked.weights:
         clip = Clip(spec)
         clip.load_state_dict(build_state(path, spec))
         clip.frozen()
-        for kind, scenes in [(None, asked.scenes), *((name, asked.scenes // 4) for name in kinds)]:
+        print(path)
+        for name, scenes in drawn:
+            kind, _, defect = (name or "").partition(":")
+            renderer = Renderer("heldout", photos=photos, kind=kind or None, defect=defect or None)
             score = score_heldout(
                 clip,
                 tokenizer,
-                renderer=Renderer("heldout", photos=photos, kind=kind),
+                renderer=renderer,
                 scenes=scenes,
                 size=asked.size,
                 seed=asked.seed,
             )
-            name = kind or f"{path}, all kinds"
             print(
-                f"{name}: image {100 * score.image_auroc:.1f}, pixel {100 * score.pixel_auroc:.1f}"
-                f" ({score.images} images)",
+                f"{name or 'all kinds'}: image {100 * score.image_auroc:.1f}, "
+                f"pixel {100 * score.pixel_auroc:.1f} ({score.images} images)",
                 flush=True,
             )
 

@@ -105,6 +105,14 @@ def test_one_kind_of_a_split_can_be_asked_for_and_no_other() -> None:
         Renderer("heldout", kind="threaded")
 
 
+def test_one_kind_of_defect_can_be_asked_for_where_it_occurs() -> None:
+    rendered = Renderer("heldout", defect="polyp").render(3, 4, SIZE)
+    assert {kind.name for kind in rendered.scenes} == {"rugae"}
+    assert {kind.name for kind in rendered.defects} == {"polyp"}
+    with pytest.raises(ConfigError, match="no scene that is asked for can have a defect 'polyp'"):
+        Renderer("heldout", kind="coil", defect="polyp")
+
+
 def test_kinds_that_need_photographs_are_left_out_without_them() -> None:
     assert not [k.name for k in Renderer("train").kinds if k.name.startswith("photo_")]
 

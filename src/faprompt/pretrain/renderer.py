@@ -125,9 +125,11 @@ class Renderer:
         photos: Photographs; without them the ``photo_`` kinds are left out.
         device: Where to draw. The same seed gives the same pictures on the same device.
         kind: Only this kind of scene.
+        defect: Only this kind of defect, on the scenes that can have it.
 
     Raises:
-        ConfigError: ``kind`` does not belong to the split, or needs photographs.
+        ConfigError: ``kind`` does not belong to the split, or needs photographs; or no scene can
+            have ``defect``.
     """
 
     def __init__(
@@ -137,6 +139,7 @@ class Renderer:
         photos: PhotoBank | None = None,
         device: str | torch.device = "cpu",
         kind: str | None = None,
+        defect: str | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.photos = photos.to(self.device) if photos is not None else None
@@ -145,6 +148,10 @@ class Renderer:
         if not self.kinds:
             names = ", ".join(k.name for k in known)
             raise ConfigError(f"no kind {kind!r} of scenes in the split {split}; there are {names}")
+        self.defect = defect
+        self.kinds = tuple(k for k in self.kinds if self._defects(k))
+        if not self.kinds:
+            raise ConfigError(f"no scene that is asked for can have a defect {defect!r}")
 
     def render(self, seed: int, count: int, size: int, *, per_kind: int = 2) -> Rendered:
         """Draw ``count`` scenes and their twins.
@@ -171,7 +178,7 @@ class Renderer:
         pieces, left = [], count
         for index in chosen.tolist():
             kind = self.kinds[index]
-            possible = defects_of(kind.family)
+            possible = self._defects(kind)
             chances = torch.tensor([defect.weight for defect in possible])
             pick = int(torch.multinomial(chances, 1, generator=choice))
             number = min(per_kind, left)
@@ -179,6 +186,10 @@ class Renderer:
             pieces.append(self._group(canvas, kind, possible[pick]))
             left -= number
         return _joined(pieces)
+
+    def _defects(self, kind: SceneKind) -> tuple[DefectKind, ...]:
+        """Defects that a kind of scene can have here."""
+        return tuple(d for d in defects_of(kind.family) if self.defect in (None, d.name))
 
     def render_kind(self, seed: int, count: int, size: int, *, scene: str, defect: str) -> Rendered:
         """Draw ``count`` scenes of one kind with one kind of defect, of any split.
