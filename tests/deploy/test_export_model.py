@@ -71,10 +71,10 @@ def test_an_exported_model_predicts_as_the_detector(
     assert runtime.description.parity["images"] == 6
     image = parts / "normal" / "1.png"
     found, expected = runtime.predict(image), detector.predict(image)
-    tolerance = 1e-5 if precision == "fp32" else 0.1
-    # Closer than the maps: onnxruntime forgets a product's beta at int8, which 0.03 would show.
-    assert description.parity["image_score"]["largest"] < tolerance / 10 + 1e-5
-    assert found.image_score == pytest.approx(expected.image_score, abs=tolerance / 10)
+    tolerance, on_average, of_score = (0.1, 8e-3, 0.03) if precision == "int8" else (1e-5,) * 3
+    # The mean of maps tells: onnxruntime forgets a product's beta at int8, which gives 1.1e-2.
+    assert description.parity["anomaly_map"]["mean"] < on_average
+    assert found.image_score == pytest.approx(expected.image_score, abs=of_score)
     np.testing.assert_allclose(found.anomaly_map, expected.anomaly_map, rtol=0, atol=tolerance)
     assert list(found.overlay().size) == [50, 40]
     assert "image_score: differs from torch by" in said[0]
