@@ -174,10 +174,11 @@ def _other_grain(canvas: Canvas, scene: Scene) -> Tensor:
 
 def unfinished(canvas: Canvas, scene: Scene) -> Damage:
     """An area that the tool left out or went over twice: the grain goes on beyond its border."""
-    angle = grain_angle(scene) + canvas.uniform(-0.05, 0.05)
+    grain = grain_angle(scene)
+    angle = grain + canvas.uniform(-0.05, 0.05)
     along, across = canvas.rotated(angle + torch.pi / 2 * canvas.chance(0.3))
     wobble = canvas.clouds(1.6, 2.2, coarsest=3.0) * canvas.uniform(0, 0.02)
-    inside = _left_out(canvas, scene, along, across) + wobble
+    inside = _left_out(canvas, scene, grain, (along, across)) + wobble
     mask = canvas.soft(inside, canvas.log_uniform(1, 12)) * scene.foreground
     return mix(scene.image, _otherwise_cut(canvas, scene, angle), mask), mask
 
@@ -185,7 +186,7 @@ def unfinished(canvas: Canvas, scene: Scene) -> Damage:
 def grain_angle(scene: Scene) -> Tensor:
     """Direction in which a picture changes least, (N, 1, 1, 1) in radians."""
     grey = scene.image.mean(dim=1, keepdim=True)
-    dx, dy = slopes(blurred(blurred(grey, 1), 1))  # of the finest lines they would lie
+    dx, dy = slopes(blurred(blurred(grey, 1), 1))  # those of the finest lines mislead
     xx, yy, xy = (
         (a * b * scene.foreground).sum(dim=(1, 2, 3), keepdim=True)
         for a, b in ((dx, dx), (dy, dy), (dx, dy))
@@ -193,17 +194,19 @@ def grain_angle(scene: Scene) -> Tensor:
     return torch.atan2(2 * xy, xx - yy) / 2 + torch.pi / 2
 
 
-def _left_out(canvas: Canvas, scene: Scene, along: Tensor, across: Tensor) -> Tensor:
+def _left_out(canvas: Canvas, scene: Scene, grain: Tensor, at: tuple[Tensor, Tensor]) -> Tensor:
     """One end of a piece, a block, or a tongue: distance to its border, positive inside."""
+    along, across = at
     end = along * torch.where(canvas.chance(0.5) > 0, 1.0, -1.0) - canvas.uniform(-0.05, 0.85)
     end = end + canvas.uniform(-0.25, 0.25) * (across.square() + across)
     x, y = centre_in(canvas, scene.foreground)
-    u, v = canvas.rotated(grain_angle(scene), canvas.x - x, canvas.y - y)
+    u, v = canvas.rotated(grain, canvas.x - x, canvas.y - y)
     long, wide = canvas.log_uniform(0.12, 0.9), canvas.log_uniform(0.1, 0.6)
     thin = (1 + canvas.uniform(-0.6, 0.6) * u / long).clamp(0.3, 1.6)
-    tongue = torch.minimum(long, wide) * (1 - superellipse(u / long, v / (wide * thin), wide + 1.8))
+    least = torch.minimum(long, wide)
+    tongue = least * (1 - superellipse(u / long, v / (wide * thin), wide + 1.8))
     power = canvas.uniform(4, 12)
-    block = torch.minimum(long, wide) * (1 - superellipse(u / long, v / wide, power))
+    block = least * (1 - superellipse(u / long, v / wide, power))
     kind = canvas.uniform(0, 1)
     return torch.where(kind < 0.45, end, torch.where(kind < 0.75, block, tongue))
 
