@@ -18,6 +18,7 @@ from faprompt.deploy.server.app import create_app
 from faprompt.deploy.server.desk import Desk
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.models import ServedModel
+from faprompt.detection.look import Look
 from faprompt.detection.prediction import Prediction
 from faprompt.detection.station import Station
 from faprompt.errors import DataError, FAPromptError
@@ -37,6 +38,9 @@ class GreyModel:
         """Names of the files of each group."""
         self.crash_on: set[int] = set()
         """Widths of images that are a fault of the program."""
+
+    def score_settings(self, look: Look) -> dict[str, Any]:
+        return look.settings()
 
     def predict(
         self,

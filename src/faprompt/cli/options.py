@@ -75,13 +75,11 @@ def with_references(
     """
     if reference is None:
         return detector
+    from faprompt.detection.fitting import NOT_EXPORTED
     from faprompt.runtime import Runtime
 
     if isinstance(detector, Runtime):
-        raise ConfigError(
-            "--reference compares patch features, which an exported model does not give; use the "
-            "checkpoint it was exported from"
-        )
+        raise ConfigError(NOT_EXPORTED)
     return detector.with_references(references_in(reference), areas=areas)
 
 

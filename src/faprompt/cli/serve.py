@@ -46,6 +46,7 @@ def serve(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
+    reference: options.Reference = None,
     max_file_mb: MaxFileMb = 64,
     max_request_mb: MaxRequestMb = 512,
     max_files: MaxFiles = 256,
@@ -78,11 +79,12 @@ def serve(
     from faprompt.deploy.server.stations import read_stations
 
     stations = read_stations(station or [])
+    references = options.references_in(reference)
     key = read_key(api_key_file)
     _check_exposure(host, key)
     bound = bind(host, port)
     loaded = [
-        load_model(name, weights=weights, device=device, precision=precision)
+        load_model(name, weights=weights, device=device, precision=precision, references=references)
         for name in model or ["tiny"]
     ]
     url = address(bound)

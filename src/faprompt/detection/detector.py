@@ -151,7 +151,16 @@ class Detector(Predictor):
         }
 
     def score_settings(self, look: Look | None) -> dict[str, Any]:
-        """What changes scores beside the model: areas, tiling, references."""
+        """What changes scores beside the model: areas, tiling, references.
+
+        Raises:
+            ConfigError: there are references, and the way is by windows.
+        """
+        if self.memory is not None and look is not None and look.tiling is not None:
+            raise ConfigError(
+                "references are patches of whole images, windows show them at another scale: use "
+                "one of them"
+            )
         found = look.settings() if look else {}
         return found | ({REFERENCES: self.memory.digest} if self.memory else {})
 
@@ -222,11 +231,6 @@ class Detector(Predictor):
             StationError: its station was calibrated for another way.
             ConfigError: there are references, and the way is by windows.
         """
-        if self.memory is not None and look is not None and look.tiling is not None:
-            raise ConfigError(
-                "references are patches of whole images, windows show them at another scale: use "
-                "one of them"
-            )
         return Engine(
             read=lambda item, limit: self.read(item, max_pixels=limit),
             score=self._see,

@@ -13,6 +13,10 @@ logger = logging.getLogger(__name__)
 
 REFERENCES = "references_sha256"
 """Among the settings of a station: it was calibrated with good images to compare with."""
+NOT_EXPORTED = (
+    "--reference compares patch features, which an exported model does not give; use the "
+    "checkpoint it was exported from"
+)
 
 
 def station_for(station: Station | str | Path, identity: Mapping[str, Any]) -> Station:

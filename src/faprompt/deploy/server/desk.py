@@ -20,7 +20,7 @@ from faprompt.deploy.server.models import ServedModel, by_id
 from faprompt.deploy.server.problems import Problem, existing, too_busy
 from faprompt.deploy.server.queue import FairQueue, Job
 from faprompt.deploy.server.render import Renderer
-from faprompt.deploy.server.stations import Stations, scoring_settings
+from faprompt.deploy.server.stations import Stations
 from faprompt.deploy.server.store import Store
 from faprompt.deploy.server.uploads import Arrived
 from faprompt.deploy.server.worker import Tools, Worker
@@ -184,9 +184,9 @@ class Desk:
         Raises:
             Problem: there is no such station.
             StationError: it was calibrated for another model or other settings.
-            ConfigError: the tile does not say how to cut.
+            ConfigError: the tile does not say how to cut, or the model compares with references.
         """
-        settings = scoring_settings(tile)
+        settings = model.settings(tile)
         if station is None:
             return None
         found = self.station(station)

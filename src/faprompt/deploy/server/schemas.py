@@ -159,11 +159,13 @@ class Model(Reply):
     name: str
     """As ``--model`` had it."""
     sha256: str
-    """Of its files."""
+    """Of its files and references."""
     backbone: str
     """The CLIP model below it."""
     input_size: int
     """Side in pixels of the square that it sees an image or a window as."""
+    references: int
+    """Good images that it compares with; 0: zero-shot."""
     default: bool
     """Whether it scores where no model is named."""
 

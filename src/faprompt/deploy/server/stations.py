@@ -12,17 +12,7 @@ from faprompt.deploy.server.names import id_of, new_id
 from faprompt.detection.calibration import default_review_rate, images_needed
 from faprompt.detection.decision import Scored
 from faprompt.detection.station import Station
-from faprompt.detection.tiling import Tiling
 from faprompt.errors import ConfigError, DataError
-
-
-def scoring_settings(tile: str | None) -> dict[str, Any]:
-    """What changes scores beside the model, as stations record it.
-
-    Raises:
-        ConfigError: the tile is neither ``auto`` nor a number of pixels.
-    """
-    return {} if tile is None else {"tiling": Tiling.parse(tile).to_dict()}
 
 
 class Stations:

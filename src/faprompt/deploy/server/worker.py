@@ -17,12 +17,10 @@ from typing import Any
 from faprompt.deploy.server.folder import DeskFolder
 from faprompt.deploy.server.limits import Limits
 from faprompt.deploy.server.metrics import Metrics
-from faprompt.deploy.server.models import Models
+from faprompt.deploy.server.models import Models, look_of
 from faprompt.deploy.server.queue import FairQueue, Job
 from faprompt.deploy.server.store import Store
-from faprompt.detection.look import Look
 from faprompt.detection.prediction import Prediction
-from faprompt.detection.tiling import Tiling
 from faprompt.errors import DataError, FAPromptError, OutputError
 
 logger = logging.getLogger(__name__)
@@ -208,11 +206,6 @@ def _tell(jobs: Sequence[Job], error: Exception) -> None:
     for future in (job.future for job in jobs if job.future is not None):
         with suppress(InvalidStateError):  # who asked has gone
             future.set_exception(error)
-
-
-def look_of(tile: str | None) -> Look:
-    """How images are looked at: with what the prompts respond to, and by windows where asked."""
-    return Look(responses=True, tiling=None if tile is None else Tiling.parse(tile))
 
 
 def measured(prediction: Prediction) -> Values:

@@ -45,6 +45,7 @@ def models(desk: DeskHere) -> schemas.ModelList:
             sha256=model.sha256,
             backbone=model.identity["backbone"],
             input_size=model.identity["input_size"],
+            references=model.references,
             default=model is default,
         )
         for model in desk.models.values()

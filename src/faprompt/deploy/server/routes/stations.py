@@ -10,7 +10,7 @@ from faprompt.deploy.server.database import Row
 from faprompt.deploy.server.desk import Desk, DeskHere
 from faprompt.deploy.server.names import download_name
 from faprompt.deploy.server.problems import Problem
-from faprompt.deploy.server.stations import calibrated, scoring_settings, text_of
+from faprompt.deploy.server.stations import calibrated, text_of
 from faprompt.deploy.server.statuses import JSON_BODY, errors
 from faprompt.detection.station import Station
 from faprompt.errors import ConfigError, DataError
@@ -38,13 +38,14 @@ def make_station(new: bodies.NewStation, desk: DeskHere) -> schemas.Station:
     Images labelled ok set the thresholds, those labelled ng tell how many would be missed. With
     too few images labelled ok the answer is 409, and its text names the number needed.
     """
-    items, settings = _items(new, desk)
+    items, tile = _items(new, desk)
     model = desk.model(new.model or next((item["model"] for item in items), None))
-    if any(item["model_sha256"] != model.identity["model_sha256"] for item in items):
+    if any(item["model"] != model.id for item in items):
         raise Problem(422, "model: some images were scored by another model", about="model")
     asked = new.model_dump(include={"false_alarms", "review_rate", "confidence"})
+    asked |= {"product": new.name, "settings": model.settings(tile)}
     try:
-        station = calibrated(items, {**asked, "product": new.name, **settings}, model.identity)
+        station = calibrated(items, asked, model.identity)
     except DataError as error:
         raise Problem(409, str(error)) from None
     return _reply(desk, desk.stations.add(station), station)
@@ -76,19 +77,19 @@ def delete_station(station: StationId, desk: DeskHere) -> Response:
     return Response(status_code=204)
 
 
-def _items(new: bodies.NewStation, desk: Desk) -> tuple[list[Row], dict[str, Any]]:
-    """The labelled images that are meant, and the settings that they were scored with."""
+def _items(new: bodies.NewStation, desk: Desk) -> tuple[list[Row], str | None]:
+    """The labelled images that are meant, and the tile that they were scored with."""
     if (new.batch is None) == (new.items is None):
         raise Problem(422, "needed is either batch or items", about="batch")
     if new.batch is not None:
         batch = desk.batch(new.batch)
         items = [item for item in desk.store.items(new.batch) if item["label"] is not None]
-        return items, {"settings": scoring_settings(batch["tile"])}
+        return items, batch["tile"]
     items = list(_each(new.items or [], desk))
     tiles = {desk.batch(batch)["tile"] for batch in {item["batch"] for item in items}}
     if len(tiles) > 1:
         raise Problem(422, "items: scored with different tiles, which do not compare")
-    return items, {"settings": scoring_settings(next(iter(tiles), None))}
+    return items, next(iter(tiles), None)
 
 
 def _each(idents: list[str], desk: Desk) -> Iterator[Row]:
@@ -97,13 +98,12 @@ def _each(idents: list[str], desk: Desk) -> Iterator[Row]:
 
 
 def _reply(desk: Desk, ident: str, station: Station) -> schemas.Station:
-    sha256 = station.model_sha256
-    models = (m.id for m in desk.models.values() if m.identity["model_sha256"] == sha256)
+    models = (model.id for model in desk.models.values() if model.fits(station))
     return schemas.Station(
         id=ident,
         name=station.product,
         model=next(models, None),
-        model_sha256=sha256,
+        model_sha256=station.model_sha256,
         sha256=station.sha256,
         settings=dict(station.settings),
         created=station.created,
