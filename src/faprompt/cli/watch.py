@@ -89,7 +89,7 @@ def watch(
         raise typer.BadParameter("--on-ng needs --station: without one nothing is NG")
     look = looking.LookRequest(
         tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole, roi=roi,
-        ignore=ignore,
+        ignore=ignore, reference=reference,
     ).look()  # fmt: skip
     from faprompt.detection.arrivals import Ending
     from faprompt.detection.hook import Hook

@@ -25,9 +25,8 @@ def wet_tissue(canvas: Canvas) -> Scene:
     image = image * (1 - lumen * canvas.uniform(0.6, 0.97))
     image = _mucus(canvas, image)
     image = mix(image, torch.ones_like(image), _gleam(canvas, height) * (1 - lumen))
-    seen = _frame(canvas)
-    image = (image * seen).clamp(0, 1) + _caption(canvas, seen)
-    return Scene(image.clamp(0, 1), seen * (1 - lumen), torch.zeros_like(image))
+    image, seen = _through_lens(canvas, image)
+    return Scene(image, seen * (1 - lumen), torch.zeros_like(image))
 
 
 def rugae(canvas: Canvas) -> Scene:
@@ -40,9 +39,8 @@ def rugae(canvas: Canvas) -> Scene:
     image = _mucosa(canvas) * _lamp(canvas, torch.ones_like(wave), height)
     image = image * (1 - (1 - wave) * canvas.uniform(0.1, 0.7))
     image = mix(image, torch.ones_like(image), _gleam(canvas, height))
-    seen = _frame(canvas)
-    image = (image * seen).clamp(0, 1) + _caption(canvas, seen)
-    return Scene(image.clamp(0, 1), seen, torch.zeros_like(image))
+    image, seen = _through_lens(canvas, image)
+    return Scene(image, seen, torch.zeros_like(image))
 
 
 def _bent(canvas: Canvas, amount: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,6 +135,13 @@ def _frame(canvas: Canvas) -> Tensor:
     outside = torch.where(canvas.chance(0.5) > 0, disc, cut)
     shown = canvas.soft(1 - outside, canvas.size / 224 * 4)
     return mix(torch.ones_like(outside), shown, canvas.chance(0.75))
+
+
+def _through_lens(canvas: Canvas, image: Tensor) -> tuple[Tensor, Tensor]:
+    """A picture (N, 3, S, S) with frame and text, and what of it the lens shows (N, 1, S, S)."""
+    seen = _frame(canvas)
+    image = (image * seen).clamp(0, 1) + _caption(canvas, seen)
+    return image.clamp(0, 1), seen
 
 
 def _caption(canvas: Canvas, seen: Tensor) -> Tensor:
