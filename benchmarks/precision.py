@@ -9,7 +9,8 @@ from machine import arguments, quiet_start, report
 
 from faprompt.data.datasets import load_dataset
 from faprompt.detection.detector import Detector
-from faprompt.detection.evaluation import METRICS, evaluate
+from faprompt.detection.evaluation import evaluate
+from faprompt.detection.figures import METRICS
 
 MARK = 0.1  # percentage points
 

@@ -23,7 +23,7 @@ from faprompt import Detector, load_dataset
 from faprompt.data.hashing import content_hash
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Sample
-from faprompt.detection.evaluation import class_result
+from faprompt.detection.figures import class_result
 from faprompt.detection.references import ReferenceMemory, normalised
 from faprompt.detection.spool import MapSpool
 from faprompt.method.network import Scores

@@ -21,7 +21,8 @@ from faprompt.config import train_settings
 from faprompt.data.datasets import load_dataset
 from faprompt.data.samples import Dataset
 from faprompt.detection.detector import Detector
-from faprompt.detection.evaluation import METRICS, evaluate
+from faprompt.detection.evaluation import evaluate
+from faprompt.detection.figures import METRICS
 from faprompt.training.run import Places, Watcher, train
 from faprompt.training.selection import Split
 

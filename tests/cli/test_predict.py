@@ -131,8 +131,11 @@ def test_region_options_need_regions(parts: Path) -> None:
 def test_evaluate_prints_a_table_and_writes_json(
     model: list[str], parts: Path, tmp_path: Path
 ) -> None:
-    result = run("evaluate", "--data", parts, "--json", tmp_path / "e.json", *model)
+    result = run("evaluate", "--data", parts, "--by-type", "--json", tmp_path / "e.json", *model)
     assert result.exit_code == 0, result.output
+    assert [line.split()[:4] for line in result.output.splitlines() if "2 + 2" in line] == [
+        [name, "2", "+", "2"] for name in ("parts", "anomalous")
+    ]
     values = json.loads((tmp_path / "e.json").read_text())
     assert values["counts"]["normal"] == values["counts"]["anomalous"] == 2
     assert 0 <= values["mean"]["image_auroc"] <= 1

@@ -1,5 +1,6 @@
 """Evaluation: figures against scikit-learn, honest gaps, the spool."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 from faprompt.data.datasets import load_dataset
 from faprompt.data.masks import read_mask
 from faprompt.detection.detector import Detector
-from faprompt.detection.evaluation import METRICS, Settings, evaluate
+from faprompt.detection.evaluation import Settings, evaluate
+from faprompt.detection.figures import METRICS
 from faprompt.detection.spool import MapSpool
 from faprompt.errors import DataError
 
@@ -42,6 +44,35 @@ def test_plain_values_have_every_key(detector: Detector, folder: Path) -> None:
     assert values["mean"]["pixel_aupro"] == values["classes"]["part"]["pixel_aupro"]
     counts = {"normal": 2, "anomalous": 2, "images": 4, "unreadable": 0, "unknown_masks": 0}
     assert counts.items() <= values["counts"].items()
+
+
+def test_a_kind_of_defect_is_measured_as_if_there_were_no_other(
+    detector: Detector, folder: Path
+) -> None:
+    for part in ("test", "ground_truth"):
+        (folder / part / "cut").mkdir()
+    (folder / "test" / "hole" / "1.png").rename(folder / "test" / "cut" / "1.png")
+    mask = folder / "ground_truth" / "hole" / "1_mask.png"
+    mask.rename(folder / "ground_truth" / "cut" / "1_mask.png")
+    (folder / "test" / "cut" / "2.png").write_bytes((folder / "test/hole/0.png").read_bytes())
+    dataset = load_dataset(folder)  # the third image with a defect has no mask
+    each = Settings(batch_size=1)  # batches of others would round otherwise
+    (result,) = evaluate(detector, dataset, replace(each, by_type=True)).classes
+    assert [one.name for one in result.types] == ["cut", "hole"]
+    assert sum(one.defect_pixels for one in result.types) == result.defect_pixels
+    for one in result.types:
+        kept = tuple(s for s in dataset.samples if s.anomaly_type in {"good", one.name})
+        (alone,) = evaluate(detector, replace(dataset, samples=kept), each).classes
+        assert one.to_dict() == alone.to_dict()
+        assert alone.types == ()
+
+
+def test_the_only_kind_of_defect_has_the_figures_of_its_class(
+    detector: Detector, folder: Path
+) -> None:
+    (result,) = evaluate(detector, load_dataset(folder), Settings(by_type=True)).classes
+    values = result.to_dict()
+    assert values.pop("types") == {"hole": values}
 
 
 def test_missing_masks_are_unknown_never_no_defect(detector: Detector, folder: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 from faprompt.data.datasets import load_dataset
 from faprompt.data.samples import Dataset
 from faprompt.detection.detector import Detector
-from faprompt.detection.evaluation import PIXEL_METRICS, evaluate
+from faprompt.detection.evaluation import evaluate
+from faprompt.detection.figures import PIXEL_METRICS
 
 FOLDER = os.environ.get("FAPROMPT_DATA")  # empty is none
 pytestmark = [

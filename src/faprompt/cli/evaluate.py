@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from faprompt.data.samples import Dataset
     from faprompt.detection.detector import Detector
-    from faprompt.detection.evaluation import Evaluation
+    from faprompt.detection.evaluation import Evaluation, Settings
+    from faprompt.detection.figures import ClassResult
     from faprompt.detection.labelled import Evaluated
-    from faprompt.detection.look import Look
     from faprompt.runtime import Runtime
 
 Data = Annotated[str, typer.Option(help="Labelled data set: PATH or LAYOUT:PATH.")]
@@ -26,6 +26,9 @@ Json = Annotated[Path | None, typer.Option("--json", help="Write all figures to 
 Out = Annotated[
     str | None,
     typer.Option(help="With --engine: folder or URL of its shards; the same command continues it."),
+]
+ByType = Annotated[
+    bool, typer.Option("--by-type", help="Also each kind of defect, as if there were no other.")
 ]
 FprLimit = Annotated[float, typer.Option(help="False positive rate up to which AUPRO counts.")]
 
@@ -53,6 +56,7 @@ def evaluate(
     model: options.Model = "tiny",
     json_file: Json = None,
     fpr_limit: FprLimit = 0.3,
+    by_type: ByType = False,
     weights: options.Weights = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -94,7 +98,13 @@ def evaluate(
         )
         _finish(*figures, json_file, f"{data}, model {model}")
         return
-    dataset, used, evaluation = _evaluate(data, named, reading, look, fpr_limit)
+    from faprompt.data.datasets import load_dataset
+
+    dataset = load_dataset(data)  # before torch, which takes longer
+    from faprompt.detection.evaluation import Settings
+
+    settings = Settings(fpr_limit, batch_size, workers, look.tiling, by_type)
+    used, evaluation = _evaluate(dataset, named, settings)
     about: dict[str, Any] = {}
     if json_file:
         about = {"model": {"name": model} | _about_model(used)}
@@ -104,30 +114,16 @@ def evaluate(
 
 
 def _evaluate(
-    data: str,
-    named: request.ModelOptions,
-    reading: request.Reading,
-    look: "Look",
-    fpr_limit: float,
-) -> "tuple[Dataset, Detector | Runtime, Evaluation]":
-    """Data, model, and the figures, made in this process."""
+    dataset: "Dataset", named: request.ModelOptions, settings: "Settings"
+) -> "tuple[Detector | Runtime, Evaluation]":
+    """Model and figures, made in this process."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from faprompt.data.datasets import load_dataset
-
-    dataset = load_dataset(data)
-    from faprompt.detection.evaluation import Settings
     from faprompt.detection.evaluation import evaluate as run
 
     used = options.load_model(
         named.name, weights=named.weights, device=named.device, precision=named.precision
-    )
-    settings = Settings(
-        fpr_limit=fpr_limit,
-        batch_size=reading.batch_size,
-        workers=reading.workers,
-        tiling=look.tiling,
     )
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(dataset) - dataset.counts().unlabelled)
@@ -137,7 +133,7 @@ def _evaluate(
             settings,
             progress=lambda n: progress.advance(task, n),
         )
-    return dataset, used, evaluation
+    return used, evaluation
 
 
 def _evaluated(
@@ -209,15 +205,18 @@ def _show(evaluation: "Evaluation", title: str) -> None:
         box=None,
         header_style="bold",
     )
-    table.add_column("class\n")
+    table.add_column("class\n", overflow="fold")
     table.add_column("normal +\nanomalous", justify="right")
     for heading in HEADINGS.values():
         table.add_column(heading, justify="right")
+    by_type = any(result.types for result in evaluation.classes)
+    if by_type:
+        table.add_column("defect\npixels", justify="right")
     for result in evaluation.classes:
-        counts = f"{result.normal} + {result.anomalous}"
-        table.add_row(
-            Text(printable(result.name)), counts, *(_percent(result.values[m]) for m in HEADINGS)
-        )
+        table.add_row(Text(printable(result.name)), *_cells(result))
+        for one in result.types:
+            share = one.defect_pixels / max(1, result.defect_pixels)
+            table.add_row(Text(f"  {printable(one.name)}"), *_cells(one), _percent(share))
     mean, undefined = evaluation.mean()
     if len(evaluation.classes) > 1:
         table.add_row("[bold]mean[/bold]", "", *(_percent(mean[m]) for m in HEADINGS))
@@ -240,6 +239,11 @@ def _show(evaluation: "Evaluation", title: str) -> None:
     for path, reason in evaluation.unreadable.items():
         line = printable(f"left out: {path}: {reason}")
         console.print(line, style="yellow", soft_wrap=True, markup=False)
+
+
+def _cells(result: "ClassResult") -> list[str]:
+    counts = f"{result.normal} + {result.anomalous}"
+    return [counts, *(_percent(result.values[metric]) for metric in HEADINGS)]
 
 
 def _percent(value: float | None) -> str:

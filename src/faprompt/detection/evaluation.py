@@ -2,47 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from faprompt.data.samples import Dataset, Sample
+from faprompt.detection.figures import METRICS, ClassResult, by_type, class_result
 from faprompt.detection.labelled import Evaluated, ScoredSample
 from faprompt.detection.spool import MapSpool
 from faprompt.detection.tiled_samples import scored_samples
 from faprompt.detection.tiling import Tiling
-from faprompt.errors import DataError, MetricError
-from faprompt.metrics.pixel import FPR_LIMIT, MapAndMask, PixelResult, pixel_metrics
-from faprompt.metrics.ranking import auroc, average_precision, f1_max
-
-IMAGE_METRICS: dict[str, Callable[..., float]] = {
-    "image_auroc": auroc,
-    "image_ap": average_precision,
-    "image_f1max": f1_max,
-}
-PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1max", "pixel_aupro")
-METRICS = (*IMAGE_METRICS, *PIXEL_METRICS)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClassResult:
-    """Figures of one class."""
-
-    name: str
-    values: dict[str, float | None]
-    """Metric to fraction, None where undefined."""
-    undefined: dict[str, str]
-    """Metric to the reason."""
-    error_limits: dict[str, float]
-    """Pixel metric to a limit of its absolute error from binning."""
-    normal: int
-    anomalous: int
-    unknown_masks: int
-    """Images left out of the pixel metrics because their mask is unknown."""
-    scores: list[tuple[str, int, float]] = field(repr=False)
-    """Image path, label and score."""
+from faprompt.errors import DataError
+from faprompt.metrics.pixel import FPR_LIMIT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +43,7 @@ class Evaluation:
         """As plain values: ``classes``, ``mean``, counts and timing."""
         mean, undefined = self.mean()
         return {
-            "classes": {c.name: _class_dict(c) for c in self.classes},
+            "classes": {c.name: c.to_dict() for c in self.classes},
             "mean": mean | {"undefined": undefined},
             "counts": {
                 "classes": len(self.classes),
@@ -91,16 +62,6 @@ class Evaluation:
         }
 
 
-def _class_dict(result: ClassResult) -> dict[str, Any]:
-    return result.values | {
-        "undefined": result.undefined,
-        "error_limits": result.error_limits,
-        "normal": result.normal,
-        "anomalous": result.anomalous,
-        "unknown_masks": result.unknown_masks,
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to evaluate."""
@@ -110,6 +71,8 @@ class Settings:
     workers: int = 2
     tiling: Tiling | None = None
     """Look by windows; pixel metrics then are of the merged map, brought to input size."""
+    by_type: bool = False
+    """Also measure each kind of defect as if there were no other."""
 
 
 def evaluate(
@@ -143,15 +106,7 @@ def evaluate(
             run = _Run(chosen, settings, spool, unreadable)
             run.score(samples, progress)
             if run.scores:
-                results.append(
-                    class_result(
-                        name,
-                        run.scores,
-                        spool,
-                        unknown_masks=run.unknown_masks,
-                        fpr_limit=settings.fpr_limit,
-                    )
-                )
+                results.append(run.result(name))
     if not results:
         raise DataError(
             f"{dataset.root}: no readable labelled images to evaluate; images in a plain folder "
@@ -179,7 +134,9 @@ class _Run:
         self.detector, self.settings, self.spool = detector, settings, spool
         self.unreadable = unreadable
         self.scores: list[tuple[str, int, float]] = []
-        self.unknown_masks = 0
+        self.types: list[str] = []
+        self.known: list[int] = []
+        """To which of the scores each map of the spool belongs."""
 
     def score(self, samples: Sequence[Sample], progress: Callable[[int], None]) -> None:
         asked = self.settings
@@ -198,56 +155,16 @@ class _Run:
         if scored.image_score is None or scored.anomaly_map is None:
             self.unreadable[path] = str(scored.error)
             return
-        self.scores.append((path, int(scored.sample.label or 0), scored.image_score))
-        if scored.gt_mask is None:
-            self.unknown_masks += 1
-        else:
+        if scored.gt_mask is not None:
+            self.known.append(len(self.scores))
             self.spool.append(scored.anomaly_map, scored.gt_mask)
+        self.scores.append((path, int(scored.sample.label or 0), scored.image_score))
+        self.types.append(scored.sample.anomaly_type)
 
-
-def class_result(
-    name: str,
-    image_scores: Sequence[tuple[str, int, float]],
-    spool: Iterable[MapAndMask],
-    *,
-    unknown_masks: int = 0,
-    fpr_limit: float = FPR_LIMIT,
-) -> ClassResult:
-    """All figures of one class, undefined ones with the reason.
-
-    Args:
-        name: Of the class.
-        image_scores: Image path, label and score.
-        spool: Maps and masks of the images whose mask is known; read several times.
-        unknown_masks: How many images have none.
-        fpr_limit: See ``PixelMetrics``.
-    """
-    labels = np.array([label for _, label, _ in image_scores])
-    scores = np.array([score for _, _, score in image_scores])
-    values: dict[str, float | None] = {}
-    undefined: dict[str, str] = {}
-    for metric, function in IMAGE_METRICS.items():
-        try:
-            values[metric] = function(scores, labels)
-        except MetricError as error:
-            values[metric], undefined[metric] = None, str(error)
-    pixels = pixel_metrics(lambda: iter(spool), fpr_limit=fpr_limit)
-    values |= {metric: getattr(pixels, metric) for metric in PIXEL_METRICS}
-    undefined |= _pixel_reasons(pixels, unknown_masks)
-    return ClassResult(
-        name=name,
-        values=values,
-        undefined=undefined,
-        error_limits=pixels.error_limits,
-        normal=int((labels == 0).sum()),
-        anomalous=int((labels == 1).sum()),
-        unknown_masks=unknown_masks,
-        scores=list(image_scores),
-    )
-
-
-def _pixel_reasons(pixels: PixelResult, unknown_masks: int) -> dict[str, str]:
-    if unknown_masks and not pixels.regions:
-        reason = f"no anomalous image has a known mask ({unknown_masks} unknown)"
-        return dict.fromkeys(pixels.undefined, reason)
-    return pixels.undefined
+    def result(self, name: str) -> ClassResult:
+        limit = self.settings.fpr_limit
+        unknown = len(self.scores) - len(self.known)
+        found = class_result(name, self.scores, self.spool, unknown_masks=unknown, fpr_limit=limit)
+        if not self.settings.by_type:
+            return found
+        return by_type(found, self.types, self.spool, self.known, fpr_limit=limit)

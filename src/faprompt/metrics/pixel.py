@@ -41,6 +41,7 @@ class PixelResult:
     """Metric to a rigorous limit of its absolute error."""
     maps: int = 0
     regions: int = 0
+    defect_pixels: int = 0
 
     @property
     def largest_error_limit(self) -> float:
@@ -102,6 +103,7 @@ class PixelMetrics:
                 undefined={f"pixel_{name}": reason for name in metrics},
                 maps=self._maps,
                 regions=self._regions,
+                defect_pixels=self._defect_pixels,
             )
         groups = self._groups()
         found = {name: metric(groups) for name, metric in metrics.items()}
@@ -113,7 +115,12 @@ class PixelMetrics:
             error_limits={f"pixel_{name}": estimate.limit for name, estimate in found.items()},
             maps=self._maps,
             regions=self._regions,
+            defect_pixels=self._defect_pixels,
         )
+
+    @property
+    def _defect_pixels(self) -> int:
+        return int(self._histogram.counts.positives.sum())
 
     def refined(self, tolerance: float = TOLERANCE) -> "PixelMetrics":
         """Return an empty accumulator for another pass over the same maps.
@@ -135,7 +142,7 @@ class PixelMetrics:
 
     def _why_undefined(self) -> str | None:
         pixels = int(self._histogram.counts.pixels.sum())
-        positives = int(self._histogram.counts.positives.sum())
+        positives = self._defect_pixels
         if not pixels:
             return "no image has a known mask"
         if not positives:

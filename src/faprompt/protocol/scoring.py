@@ -18,7 +18,7 @@ from torch import Tensor
 from faprompt.data.loading import in_groups, map_ordered
 from faprompt.data.masks import read_mask
 from faprompt.data.samples import Sample
-from faprompt.detection.evaluation import class_result
+from faprompt.detection.figures import class_result
 from faprompt.detection.spool import MapSpool
 from faprompt.errors import FAPromptError, MetricError
 from faprompt.metrics.bootstrap import bin_maps

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faprompt.detection.evaluation import METRICS
+from faprompt.detection.figures import METRICS
 from faprompt.metrics.bootstrap import Floats, image_samples, pixel_samples, resample_counts
 from faprompt.protocol.cells import CellStore, ClassPart
 from faprompt.protocol.scoring import LEGACY

@@ -24,7 +24,8 @@ from faprompt.scale.store import Store
 
 if TYPE_CHECKING:
     from faprompt.detection.detector import Detector
-    from faprompt.detection.evaluation import ClassResult, Evaluation
+    from faprompt.detection.evaluation import Evaluation
+    from faprompt.detection.figures import ClassResult
     from faprompt.detection.labelled import ScoredSample
 
 SCORES = ("index", "path", "class", "label", "image_score", "error")
@@ -172,7 +173,7 @@ def figures(
 def _class_figures(
     store: Store, plan: Plan, name: str, rows: list[Row], *, fpr_limit: float
 ) -> "ClassResult":
-    from faprompt.detection.evaluation import class_result
+    from faprompt.detection.figures import class_result
 
     shards = sorted({row["index"] // plan.shard_size for row in rows})
     maps = ShardMaps(store, shards, name)
