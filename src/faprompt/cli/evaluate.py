@@ -82,7 +82,6 @@ def evaluate(
     """
     many.check(ctx, CARRIED, more={"out"})
     named = request.ModelOptions(model, weights, device, precision, reference)
-    reading = request.Reading(batch_size, workers)
     look = looking.LookRequest(
         tile=tile, overlap=overlap, smallest_defect=smallest_defect, whole=whole,
         reference=reference,
@@ -91,7 +90,7 @@ def evaluate(
         figures = scaled.evaluate(
             request.Cluster(engine, actors, cpus, gpus, address),
             named,
-            reading,
+            request.Reading(batch_size, workers),
             request.Request([data], out or "", shard_size, retry_errors),
             look=look,
             fpr_limit=fpr_limit,

@@ -1,8 +1,8 @@
 """The models that the desk serves: checkpoints of the library or exported models."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def load_model(
     if references:
         detector = detector.with_references(references)
         both = checksum + detector.score_settings(None)[REFERENCES]
-        checksum = sha256(both.encode()).hexdigest()
+        checksum = hashlib.sha256(both.encode()).hexdigest()
     return ServedModel(
         name=Path(name).name,
         sha256=checksum,
